@@ -1,0 +1,55 @@
+"""galaxy-edge: a galaxy cutout goes in, a verdict with its provenance comes out.
+
+>>> from galaxy_edge import Predictor
+>>> Predictor().predict("examples/fake_valid_0000.png").label
+'Fake'
+
+Importing this package loads neither onnxruntime nor numpy; the first use of a name does.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from galaxy_edge.errors import (
+    DatasetError,
+    DeviceError,
+    GalaxyEdgeError,
+    GateError,
+    ImageError,
+    ModelError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from galaxy_edge.manifest import Manifest, Preprocessing
+    from galaxy_edge.predictor import Predictor
+    from galaxy_edge.results import Prediction
+
+__all__ = [
+    "DatasetError",
+    "DeviceError",
+    "GalaxyEdgeError",
+    "GateError",
+    "ImageError",
+    "Manifest",
+    "ModelError",
+    "Prediction",
+    "Predictor",
+    "Preprocessing",
+    "UsageError",
+]
+
+_HOMES = {
+    "Manifest": "galaxy_edge.manifest",
+    "Preprocessing": "galaxy_edge.manifest",
+    "Prediction": "galaxy_edge.results",
+    "Predictor": "galaxy_edge.predictor",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'galaxy_edge' has no attribute {name!r}")

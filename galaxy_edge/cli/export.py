@@ -1,0 +1,159 @@
+"""``galaxy-edge export``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from galaxy_edge.cli import parsing
+from galaxy_edge.cli.extras import importing
+
+if TYPE_CHECKING:
+    from galaxy_edge_export.export import Report
+
+_BARE = "What a model without its run folder does not say"
+
+
+def export(
+    source: Annotated[
+        Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run folder, or a .keras or .h5 file.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="The file to write.",
+            show_default="MODEL.onnx or MODEL-int8.onnx beside the model",
+        ),
+    ] = None,
+    quantize: Annotated[
+        bool, typer.Option("--quantize", help="Write int8, if it passes the limits below.")
+    ] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Train/ and Valid/ to quantise with.",
+            show_default="the images of the run",
+        ),
+    ] = None,
+    calibration_images: Annotated[
+        int, typer.Option(help="Training images to calibrate on, as many of each class.")
+    ] = 512,
+    seed: Annotated[int, typer.Option(help="Of the draw of the calibration images.")] = 0,
+    max_accuracy_drop: Annotated[float, typer.Option(help="Percentage points.")] = 0.2,
+    max_flips: Annotated[float, typer.Option(help="Changed verdicts, percent.")] = 0.5,
+    max_auc_drop: Annotated[float, typer.Option(help="Absolute.")] = 0.002,
+    threshold: Annotated[
+        float, typer.Option(help="For the manifest: a score above it is the positive class.")
+    ] = 0.5,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NEGATIVE,POSITIVE",
+            help="Of a bare model.",
+            show_default="Fake,Real",
+            rich_help_panel=_BARE,
+        ),
+    ] = None,
+    image_size: Annotated[
+        int | None,
+        typer.Option(help="Of a bare model, pixels.", show_default="150", rich_help_panel=_BARE),
+    ] = None,
+    resize: Annotated[
+        Literal["nearest", "bilinear", "lanczos"] | None,
+        typer.Option(help="Of a bare model.", show_default="nearest", rich_help_panel=_BARE),
+    ] = None,
+    working_size: Annotated[
+        int | None,
+        typer.Option(help="Of a bare model, pixels.", show_default="off", rich_help_panel=_BARE),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No table.")] = False,
+) -> None:
+    """Write a trained model as one self-describing ONNX file, verified before it is there.
+
+    The float file must score as Keras does (within 1e-5). The int8 file must stay within the
+    limits on the validation images; otherwise nothing is written and the exit code is 5.
+    """
+    # tf2onnx reads TensorFlow graphs, whatever backend trained the model.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    with importing("export"):
+        from galaxy_edge_export.export import Quantization, prepare, write
+        from galaxy_edge_export.gates import Limits
+        from galaxy_edge_export.trained import find
+
+    from galaxy_edge.errors import UsageError
+    from galaxy_edge.manifest import Preprocessing
+
+    if data is not None and not quantize:
+        raise UsageError("--data is for --quantize; a float export needs no images")
+    if calibration_images < 2:
+        raise UsageError(f"--calibration-images must be at least 2, not {calibration_images}")
+    trained = find(
+        source,
+        parsing.classes("Fake,Real" if classes is None else classes),
+        Preprocessing(
+            size=150 if image_size is None else image_size,
+            resize="nearest" if resize is None else resize,
+            working_size=working_size,
+        ),
+    )
+    told = any(value is not None for value in (classes, image_size, resize, working_size))
+    if trained.training and told:
+        raise UsageError(
+            f"{trained.path.parent} says itself how its images are prepared and what its classes "
+            "are; leave out --classes, --image-size, --resize and --working-size"
+        )
+    limits = Limits(accuracy_drop=max_accuracy_drop, flips=max_flips, auc_drop=max_auc_drop)
+    how = Quantization(data, calibration_images, seed, limits) if quantize else None
+    suffix = "-int8.onnx" if quantize else ".onnx"
+    output = output or trained.path.with_name(trained.path.stem + suffix)
+    if not output.parent.is_dir():
+        raise UsageError(f"{output} cannot be written: there is no folder {output.parent}")
+    prepared = prepare(trained, how, threshold)
+    if not quiet:
+        _show(prepared.report)
+    write(prepared, output)
+    typer.echo(output)
+
+
+def _show(report: Report) -> None:
+    from rich.console import Console
+    from rich.filesize import decimal
+    from rich.table import Table
+
+    console = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+    table = Table("", "size", "one image", "batch of 32")
+    cost = report.cost
+    if cost is not None:
+        table.add_column("accuracy")
+        table.add_column("AUC")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    first = report.rows[0]
+    quality = (
+        [(cost.fp32_accuracy, cost.fp32_auc), (cost.int8_accuracy, cost.int8_auc)] if cost else [()]
+    )
+    for row, measured in zip(report.rows, quality, strict=True):
+        cells = [
+            row.name,
+            decimal(row.size),
+            f"{row.single:.2f} ms ({first.single / row.single:.2f}x)",
+            f"{row.batch:.2f} ms ({first.batch / row.batch:.2f}x)",
+        ]
+        if measured:
+            cells += [f"{measured[0]:.2f} %", f"{measured[1]:.5f}"]
+        table.add_row(*cells)
+    console.print(table)
+    console.print(f"fp32 against Keras: largest difference of a score {report.parity:.1e}")
+    if cost is not None:
+        console.print(
+            f"int8 against fp32 on {cost.images} validation images: accuracy "
+            f"{0.0 - cost.accuracy_drop:+.2f} points, {cost.flips:.2f} % of the verdicts flip, AUC "
+            f"{0.0 - cost.auc_drop:+.5f}; calibrated on {report.calibration_images} training images"
+        )

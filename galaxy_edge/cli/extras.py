@@ -1,0 +1,50 @@
+"""What the commands that need an extra do before they import it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from galaxy_edge.errors import UsageError
+
+
+@contextmanager
+def importing(extra: str) -> Iterator[None]:
+    """Import an extra quietly, and turn its absence into a message that names the remedy."""
+    try:
+        with _hushed():
+            yield
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"this command needs {error.name}, which is not installed; install the extra "
+            f"`{extra}`: pip install 'galaxy-edge[{extra}]'"
+        ) from error
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Hold back what TensorFlow's C++ part writes to stderr while it is imported.
+
+    It greets with a page on oneDNN and missing GPUs before any setting can reach it. Whoever sets
+    TF_CPP_MIN_LOG_LEVEL sees everything; after a failed import everything is shown as well.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        yield
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(terminal, held.read())
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)

@@ -1,0 +1,62 @@
+"""Execution providers and thread counts: chosen openly, never silently."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from galaxy_edge.errors import DeviceError, UsageError
+
+#: Device names of the command line and the provider of onnxruntime that serves each.
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
+}
+#: What ``auto`` tries, best first. TensorRT is left out: it compiles a model for minutes before
+#: the first image, which has to be asked for.
+AUTO = ("cuda", "directml", "coreml", "openvino", "cpu")
+
+
+def candidates(device: str, available: Sequence[str]) -> list[str]:
+    """The providers to try for a device, best first.
+
+    Args:
+        device: ``auto`` or a key of `PROVIDERS`.
+        available: providers of the installed onnxruntime.
+
+    Raises:
+        UsageError: there is no such device name.
+        DeviceError: this onnxruntime has no provider for it.
+    """
+    if device == "auto":
+        return [PROVIDERS[name] for name in AUTO if PROVIDERS[name] in available]
+    if device not in PROVIDERS:
+        raise UsageError(f"no device is called {device!r}; choose auto, {', '.join(PROVIDERS)}")
+    provider = PROVIDERS[device]
+    if provider not in available:
+        raise DeviceError(
+            f"the device {device} needs the {provider}, which the installed onnxruntime does not "
+            f"have (it has {', '.join(available)}); install the onnxruntime built for {device}, "
+            "or use --device auto"
+        )
+    return [provider]
+
+
+def thread_count(requested: int | None = None) -> int:
+    """Threads for one inference: those asked for, or the cores this process may run on.
+
+    Raises:
+        UsageError: fewer than one was asked for.
+    """
+    if requested is None:
+        # macOS and Windows cannot bind a process to cores and lack the call.
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
+    if requested < 1:
+        raise UsageError(f"at least one thread is needed, not {requested}")
+    return requested

@@ -1,0 +1,161 @@
+"""Path, bytes, PIL image or array -> uint8 RGB: the one decoder of the project.
+
+Training, calibration and prediction all call `decode`, so that what a network was trained on and
+what it is asked about go through the same steps.
+
+Every input becomes 8-bit RGB in one way: EXIF orientation applied; 16-bit grey keeps its high
+byte (as Pillow does for 16-bit colour); grey, palette, CMYK, YCbCr and LAB are converted by
+Pillow; transparency is laid over black, the sky; of several frames the first is taken.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from galaxy_edge.errors import ImageError
+from galaxy_edge.manifest import Preprocessing
+
+Pixels: TypeAlias = npt.NDArray[np.uint8]
+Source: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.generic]
+
+#: The formats Pillow may try. FITS is not among them: Pillow ignores its scaling keywords.
+FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP")
+#: File name suffixes that make a file in a folder an image.
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".gif", ".bmp"})
+#: Larger images are refused before their pixels are decoded: the size at which Pillow starts to
+#: warn of decompression bombs, 256 MiB of RGB.
+MAX_PIXELS = 89_478_485
+
+_FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+def decode(source: Source, preprocessing: Preprocessing) -> Pixels:
+    """Turn a source into the network's input.
+
+    Args:
+        source: path of an image file, its bytes, a PIL image, or an array uint8 (H, W, 3) RGB or
+            (H, W) grey.
+        preprocessing: the steps, from a model's manifest or a training configuration.
+
+    Returns:
+        uint8 (size, size, 3), RGB, 0 to 255.
+
+    Raises:
+        ImageError: the source is missing, unreadable, truncated, too large or no image.
+    """
+    return fit(read(source), preprocessing)
+
+
+def read(source: Source) -> Image.Image:
+    """Read a source as an 8-bit RGB image of its own size.
+
+    Raises:
+        ImageError: as for `decode`.
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    with _faults_as_image_errors():
+        if isinstance(source, Image.Image):
+            return _to_rgb(source)
+        if isinstance(source, bytes):
+            if not source:
+                raise ImageError("empty: there are no bytes")
+            file: Path | io.BytesIO = io.BytesIO(source)
+        else:
+            file = Path(source)
+            # Pillow takes an empty file for one of an unknown format: its user wants to know.
+            if file.stat().st_size == 0 and file.is_file():
+                raise ImageError("empty: the file has no bytes")
+        with Image.open(file, formats=FORMATS) as image:
+            return _to_rgb(image)
+
+
+def fit(image: Image.Image, preprocessing: Preprocessing) -> Pixels:
+    """Bring an RGB image to the network's size.
+
+    Returns:
+        uint8 (size, size, 3), RGB.
+    """
+    if (limit := preprocessing.working_size) is not None:
+        working = (min(image.width, limit), min(image.height, limit))
+        if working != image.size:
+            image = image.resize(working, Image.Resampling.LANCZOS)
+    size = (preprocessing.size, preprocessing.size)
+    if image.size != size:
+        image = image.resize(size, _FILTERS[preprocessing.resize])
+    return np.array(image, dtype=np.uint8)
+
+
+def _from_array(array: npt.NDArray[np.generic]) -> Image.Image:
+    grey = array.ndim == 2
+    colour = array.ndim == 3 and array.shape[2] == 3
+    if array.dtype != np.uint8 or not (grey or colour) or array.size == 0:
+        raise ImageError(
+            f"not an image: an array must be uint8 (H, W, 3) or (H, W), not {array.dtype} "
+            f"{array.shape}"
+        )
+    _check_size(array.shape[1], array.shape[0])
+    image = Image.fromarray(np.ascontiguousarray(array))
+    return image if colour else image.convert("RGB")
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    _check_size(image.width, image.height)
+    oriented = ImageOps.exif_transpose(image)
+    if oriented.mode.startswith("I;16"):
+        high_byte = np.asarray(oriented).astype(np.uint16) >> 8
+        return Image.fromarray(high_byte.astype(np.uint8)).convert("RGB")
+    if oriented.mode in ("I", "F"):
+        raise ImageError(
+            "not an 8- or 16-bit image: 32-bit pixels have no agreed range, so stretch it to "
+            "8 bits first"
+        )
+    if oriented.has_transparency_data:
+        colour = oriented.convert("RGBA")
+        sky = Image.new("RGBA", colour.size, (0, 0, 0, 255))
+        return Image.alpha_composite(sky, colour).convert("RGB")
+    return oriented.convert("RGB")
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f"too large: {width} x {height} is over {MAX_PIXELS:,} pixels; cut or reduce it first"
+        )
+
+
+@contextmanager
+def _faults_as_image_errors() -> Iterator[None]:
+    try:
+        yield
+    except ImageError:
+        raise
+    except FileNotFoundError as error:
+        raise ImageError("missing: there is no such file") from error
+    except IsADirectoryError as error:
+        raise ImageError("not an image: a folder; give the images in it") from error
+    except PermissionError as error:
+        raise ImageError("not readable: permission denied") from error
+    except UnidentifiedImageError as error:
+        raise ImageError(f"not an image: none of {', '.join(FORMATS)}") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError(f"too large: {error}") from error
+    except MemoryError as error:
+        raise ImageError("too large: it does not fit into memory") from error
+    # Pillow's plugins raise nearly anything for damaged data (OSError, SyntaxError, ValueError,
+    # struct.error, zlib.error, ...), and one damaged file must not stop the others.
+    except Exception as error:
+        raise ImageError(f"damaged or truncated: {error}") from error

@@ -1,0 +1,232 @@
+"""What a model file says of itself: frozen dataclasses to and from ONNX metadata.
+
+ONNX metadata is a flat map of strings. Each section of the manifest is one key,
+``galaxy_edge.<section>``, whose value is JSON, so that any ONNX viewer shows it readably and
+nothing in it can be code.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, TypeAlias, get_args
+
+from galaxy_edge.errors import ModelError, UsageError
+
+#: Version of the layout below. A reader refuses a newer one: it could not honour what it adds.
+SCHEMA = 1
+PREFIX = "galaxy_edge."
+INPUT_NAME = "image"
+OUTPUT_NAME = "score"
+
+Resize: TypeAlias = Literal["nearest", "bilinear", "lanczos"]
+Document: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """How an image of any size becomes the network's input.
+
+    Attributes:
+        size: height and width of the network's input, pixels.
+        resize: filter that brings an image to ``size`` x ``size``; the aspect ratio is not kept
+            (Keras's convention). The filters are Pillow's: bilinear and lanczos are antialiased
+            when they reduce.
+        working_size: when given, an axis longer than this many pixels is first reduced to it with
+            an antialiased Lanczos filter, so that a large cutout is judged at the scale the
+            network was trained at.
+        colour: order of the channels; always ``"RGB"``.
+    """
+
+    size: int = 150
+    resize: Resize = "nearest"
+    working_size: int | None = None
+    colour: Literal["RGB"] = "RGB"
+
+    def __post_init__(self) -> None:
+        if not _is_int(self.size) or self.size < 1:
+            raise UsageError(f"image size must be a positive whole number, not {self.size!r}")
+        if self.resize not in get_args(Resize):
+            choices = ", ".join(get_args(Resize))
+            raise UsageError(f"resize must be one of {choices}, not {self.resize!r}")
+        if self.working_size is not None and (
+            not _is_int(self.working_size) or self.working_size < 1
+        ):
+            raise UsageError(
+                f"working size must be a positive whole number or none, not {self.working_size!r}"
+            )
+        if self.colour != "RGB":
+            raise UsageError(f"colour order must be RGB, not {self.colour!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """One input whose score the exporter recorded.
+
+    Attributes:
+        png: the image as an encoded PNG file, before any resizing.
+        input_sha256: SHA-256 of the uint8 network input it must decode to. It tells a decoder
+            that differs from arithmetic that differs.
+        score: the score of the exporting machine, 0 to 1.
+    """
+
+    png: bytes
+    input_sha256: str
+    score: float
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.score <= 1.0:
+            raise UsageError(f"a golden score must lie between 0 and 1, not {self.score}")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a model file says of itself.
+
+    Attributes:
+        labels: names of the negative and the positive class; ``score`` is P(positive).
+        threshold: a score above it gives the positive label; 0 to 1.
+        preprocessing: from an image to the network's input.
+        training: data digest and counts, configuration, epochs.
+        versions: package name to version, of the machine that exported.
+        metrics: split name to its metrics, as measured on the exported file's Keras parent.
+        quantization: the quantisation report, empty for a float file.
+        golden: inputs with their scores.
+    """
+
+    labels: tuple[str, str] = ("Fake", "Real")
+    threshold: float = 0.5
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    training: Document = field(default_factory=dict)
+    versions: Document = field(default_factory=dict)
+    metrics: Document = field(default_factory=dict)
+    quantization: Document = field(default_factory=dict)
+    golden: tuple[Golden, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_labels(self.labels)
+        check_threshold(self.threshold)
+
+    def to_metadata(self) -> dict[str, str]:
+        """The manifest as ONNX metadata: section key to JSON text."""
+        sections: dict[str, Any] = {
+            "labels": self.labels,
+            "threshold": self.threshold,
+            "preprocessing": preprocessing_document(self.preprocessing),
+            "training": self.training,
+            "versions": self.versions,
+            "metrics": self.metrics,
+            "quantization": self.quantization,
+            "golden": [
+                {
+                    "png": base64.b64encode(example.png).decode("ascii"),
+                    "input_sha256": example.input_sha256,
+                    "score": example.score,
+                }
+                for example in self.golden
+            ],
+        }
+        text = {
+            PREFIX + name: json.dumps(value, sort_keys=True) for name, value in sections.items()
+        }
+        return {PREFIX + "schema": str(SCHEMA)} | text
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> Manifest:
+        """Read a manifest.
+
+        Raises:
+            ModelError: there is none, it is damaged, or of a schema this version does not know.
+        """
+        schema = metadata.get(PREFIX + "schema")
+        if schema is None:
+            raise ModelError(
+                "the file carries no galaxy-edge manifest, so its classes and preprocessing are "
+                "unknown; make it with `galaxy-edge export`"
+            )
+        if schema != str(SCHEMA):
+            raise ModelError(
+                f"the manifest has schema {schema!r} and this galaxy-edge reads {SCHEMA}; "
+                "install a galaxy-edge as new as the one that exported the file"
+            )
+        try:
+            return cls(
+                labels=_labels(_section(metadata, "labels", list)),
+                threshold=float(_section(metadata, "threshold", int, float)),
+                preprocessing=preprocessing_from(_section(metadata, "preprocessing", dict)),
+                training=_section(metadata, "training", dict),
+                versions=_section(metadata, "versions", dict),
+                metrics=_section(metadata, "metrics", dict),
+                quantization=_section(metadata, "quantization", dict),
+                golden=tuple(_golden(item) for item in _section(metadata, "golden", list)),
+            )
+        except UsageError as error:
+            raise ModelError(f"the manifest is damaged: {error}") from error
+
+
+def check_labels(labels: tuple[str, str]) -> None:
+    """Refuse anything but two different, non-empty class names."""
+    if any(not label or label.strip() != label for label in labels) or (
+        labels[0].casefold() == labels[1].casefold()
+    ):
+        raise UsageError(f"two different class names are needed, not {' and '.join(labels)!r}")
+
+
+def check_threshold(threshold: float) -> None:
+    """Refuse a threshold outside 0 to 1, NaN included."""
+    if not 0.0 <= threshold <= 1.0:
+        raise UsageError(f"the threshold must lie between 0 and 1, not {threshold}")
+
+
+def preprocessing_document(preprocessing: Preprocessing) -> dict[str, Any]:
+    """Preprocessing as JSON-ready values."""
+    return {item.name: getattr(preprocessing, item.name) for item in fields(preprocessing)}
+
+
+def preprocessing_from(document: Document) -> Preprocessing:
+    """Read preprocessing back.
+
+    Raises:
+        UsageError: a value is wrong, or a step is named that this version does not know (and so
+            could not obey).
+    """
+    known = {item.name for item in fields(Preprocessing)}
+    if document.keys() != known:
+        odd = ", ".join(sorted(map(str, document.keys() ^ known)))
+        raise UsageError(f"preprocessing steps missing or unknown: {odd}")
+    return Preprocessing(**document)
+
+
+def _section(metadata: Mapping[str, str], name: str, *kinds: type) -> Any:
+    try:
+        value = json.loads(metadata[PREFIX + name])
+    except KeyError:
+        raise ModelError(f"the manifest is damaged: {PREFIX}{name} is missing") from None
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"the manifest is damaged: {PREFIX}{name} is not JSON") from error
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        raise ModelError(f"the manifest is damaged: {PREFIX}{name} is of the wrong type")
+    return value
+
+
+def _labels(value: list[Any]) -> tuple[str, str]:
+    if len(value) != 2 or not all(isinstance(label, str) for label in value):
+        raise UsageError(f"two class names are needed, not {value}")
+    return value[0], value[1]
+
+
+def _golden(item: Any) -> Golden:
+    try:
+        return Golden(
+            png=base64.b64decode(item["png"], validate=True),
+            input_sha256=str(item["input_sha256"]),
+            score=float(item["score"]),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise UsageError("a golden example cannot be read") from error
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,175 @@
+"""Predictor: sources in, predictions out."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from importlib.resources import files
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from galaxy_edge.device import thread_count
+from galaxy_edge.errors import ImageError, ModelError, UsageError
+from galaxy_edge.images import Pixels, Source, decode
+from galaxy_edge.manifest import Manifest, check_threshold
+from galaxy_edge.results import Prediction
+from galaxy_edge.session import Session
+
+BUNDLED = "galaxy-edge.onnx"
+#: Batches whose images are decoded while one is being scored.
+_AHEAD = 2
+
+
+class Predictor:
+    """Classifies galaxy cutouts with one model file.
+
+    Args:
+        model: path of an .onnx file made by ``galaxy-edge export``; by default the bundled one.
+        device: ``auto``, ``cpu``, ``cuda``, ``tensorrt``, ``openvino``, ``coreml``, ``directml``.
+        threads: for inference and for decoding; by default the cores this process may use.
+        threshold: a score above it gives the positive class; by default the model's own.
+        batch_size: images scored at once by `predict_many`.
+
+    Raises:
+        ModelError: the file is missing or cannot be used.
+        DeviceError: the device asked for is not there.
+        UsageError: an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | None = None,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        threshold: float | None = None,
+        batch_size: int = 32,
+    ) -> None:
+        if batch_size < 1:
+            raise UsageError(f"the batch size must be at least 1, not {batch_size}")
+        if threshold is not None:
+            check_threshold(threshold)
+        self._threads = thread_count(threads)
+        self._batch_size = batch_size
+        self._name, content = _read_model(model)
+        try:
+            self._session = Session(content, device=device, threads=self._threads)
+        except ModelError as error:
+            raise ModelError(f"{self._name} cannot be used: {error}") from error
+        self._threshold = self.manifest.threshold if threshold is None else threshold
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the model file says of itself."""
+        return self._session.manifest
+
+    @property
+    def provider(self) -> str:
+        """The execution provider in use."""
+        return self._session.provider
+
+    @property
+    def threshold(self) -> float:
+        """A score above it gives the positive class."""
+        return self._threshold
+
+    def predict(self, source: Source) -> Prediction:
+        """Classify one image.
+
+        Args:
+            source: path, bytes of an image file, PIL image, or array uint8 (H, W, 3) or (H, W).
+
+        Raises:
+            ImageError: the source cannot be read. (`predict_many` gives it a row instead.)
+        """
+        (score,) = self._session.score(decode(source, self.manifest.preprocessing)[None])
+        return self._verdict(source, score)
+
+    def predict_many(self, sources: Iterable[Source]) -> Iterator[Prediction]:
+        """Classify images one after the other, lazily and in order.
+
+        A source that cannot be read gives a prediction with ``status="error"``, the reason and no
+        score. Images are decoded in threads, a few batches ahead of the scores; the sources are
+        taken from the iterable no faster than that.
+        """
+        todo = iter(sources)
+        pending: deque[list[tuple[Source, Future[Pixels]]]] = deque()
+        with ThreadPoolExecutor(self._threads) as pool:
+            try:
+                while batch := list(islice(todo, self._batch_size)):
+                    pending.append(
+                        [(source, pool.submit(self._decode, source)) for source in batch]
+                    )
+                    if len(pending) > _AHEAD:
+                        yield from self._finish(pending.popleft())
+                while pending:
+                    yield from self._finish(pending.popleft())
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def score(self, images: Pixels) -> npt.NDArray[np.float32]:
+        """Score images that are ready for the network.
+
+        Args:
+            images: uint8 [N, H, W, 3], RGB, H and W as ``manifest.preprocessing.size``.
+
+        Returns:
+            float32 [N], P(positive class), 0 to 1.
+
+        Raises:
+            ValueError: another dtype or shape.
+        """
+        return self._session.score(images)
+
+    def _decode(self, source: Source) -> Pixels:
+        return decode(source, self.manifest.preprocessing)
+
+    def _finish(self, batch: list[tuple[Source, Future[Pixels]]]) -> Iterator[Prediction]:
+        decoded: list[Pixels | ImageError] = []
+        for _, future in batch:
+            try:
+                decoded.append(future.result())
+            except ImageError as error:
+                decoded.append(error)
+        good = [pixels for pixels in decoded if not isinstance(pixels, ImageError)]
+        scores = iter(self._session.score(np.stack(good)) if good else ())
+        for (source, _), pixels in zip(batch, decoded, strict=True):
+            if isinstance(pixels, ImageError):
+                yield self._prediction(source, error=str(pixels))
+            else:
+                yield self._verdict(source, next(scores))
+
+    def _verdict(self, source: Source, score: np.float32) -> Prediction:
+        # The shortest decimal that is this float32: 0.9812, not 0.9811999797821045.
+        return self._prediction(source, score=float(str(score)))
+
+    def _prediction(
+        self, source: Source, *, score: float | None = None, error: str | None = None
+    ) -> Prediction:
+        label = None if score is None else self.manifest.labels[score > self._threshold]
+        return Prediction(
+            path=os.fspath(source) if isinstance(source, (str, os.PathLike)) else None,
+            status="ok" if error is None else "error",
+            error=error,
+            label=label,
+            score=score,
+            threshold=self._threshold,
+            model=self._name,
+            model_sha256=self._session.sha256,
+            provider=self.provider,
+        )
+
+
+def _read_model(model: str | os.PathLike[str] | None) -> tuple[str, bytes]:
+    if model is None:
+        return BUNDLED, files("galaxy_edge").joinpath("models", BUNDLED).read_bytes()
+    path = Path(model)
+    try:
+        return path.name, path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error

@@ -1,0 +1,92 @@
+"""An onnxruntime session on a galaxy-edge model file; the only file that imports onnxruntime."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from galaxy_edge.device import candidates, thread_count
+from galaxy_edge.errors import DeviceError, ModelError
+from galaxy_edge.images import Pixels
+from galaxy_edge.manifest import INPUT_NAME, OUTPUT_NAME, Manifest
+
+#: Lowest severity onnxruntime logs: 3, errors. Its warnings (a node that fell back to another
+#: provider, say) would land in the middle of a table of verdicts.
+_LOG_SEVERITY = 3
+
+
+class Session:
+    """A loaded model.
+
+    Args:
+        model: the bytes of an .onnx file.
+        device: ``auto`` or a device name (`galaxy_edge.device.PROVIDERS`).
+        threads: threads for one inference; by default the cores this process may use.
+
+    Attributes:
+        manifest: what the file says of itself.
+        sha256: digest of the file.
+        provider: the execution provider in use.
+
+    Raises:
+        ModelError: the bytes are no model that this runtime can honour.
+        DeviceError: the device asked for is not there, or does not work.
+        UsageError: there is no such device, or fewer than one thread is asked for.
+    """
+
+    def __init__(self, model: bytes, *, device: str = "auto", threads: int | None = None) -> None:
+        providers = candidates(device, onnxruntime.get_available_providers())
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = thread_count(threads)
+        options.log_severity_level = _LOG_SEVERITY
+        try:
+            self._session = onnxruntime.InferenceSession(model, options, providers=providers)
+        except Exception as error:  # onnxruntime's classes share no base but this
+            raise ModelError(f"onnxruntime cannot load it: {error}") from error
+        self.provider: str = self._session.get_providers()[0]
+        # onnxruntime goes on without a provider that does not work and says so only in its log.
+        if device != "auto" and self.provider != providers[0]:
+            raise DeviceError(
+                f"the device {device} does not work here: onnxruntime has the {providers[0]} but "
+                f"fell back to the {self.provider}; its libraries or the device itself are missing"
+            )
+        self.manifest = Manifest.from_metadata(self._session.get_modelmeta().custom_metadata_map)
+        self.sha256 = hashlib.sha256(model).hexdigest()
+        self._check_signature()
+
+    def score(self, images: Pixels) -> npt.NDArray[np.float32]:
+        """Score a batch.
+
+        Args:
+            images: uint8 [N, size, size, 3], RGB, ``size`` as in the manifest; N may be 0.
+
+        Returns:
+            float32 [N], P(positive), 0 to 1.
+
+        Raises:
+            ValueError: another dtype or shape.
+        """
+        size = self.manifest.preprocessing.size
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (size, size, 3):
+            raise ValueError(
+                f"images must be uint8 [N, {size}, {size}, 3], not {images.dtype} "
+                f"{list(images.shape)}; `predict` takes images of any size"
+            )
+        if len(images) == 0:
+            return np.empty(0, np.float32)
+        (scores,) = self._session.run([OUTPUT_NAME], {INPUT_NAME: np.ascontiguousarray(images)})
+        return np.asarray(scores, dtype=np.float32)[:, 0]
+
+    def _check_signature(self) -> None:
+        size = self.manifest.preprocessing.size
+        inputs = [(item.name, item.type, item.shape[1:]) for item in self._session.get_inputs()]
+        outputs = [(item.name, item.type, item.shape[1:]) for item in self._session.get_outputs()]
+        if inputs != [(INPUT_NAME, "tensor(uint8)", [size, size, 3])]:
+            raise ModelError(
+                f"its input must be {INPUT_NAME}, uint8 [N, {size}, {size}, 3], not {inputs}"
+            )
+        if outputs != [(OUTPUT_NAME, "tensor(float)", [1])]:
+            raise ModelError(f"its output must be {OUTPUT_NAME}, float32 [N, 1], not {outputs}")

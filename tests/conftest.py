@@ -1,0 +1,114 @@
+"""Small galaxies, small folders, and one small model for the whole session."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+# Before anything imports TensorFlow: its greeting is a page.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from galaxy_edge.images import Pixels
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+#: A network small enough to train in seconds; every number of it is an option of `train`.
+TINY = ("--image-size", "24", "--filters", "4,8", "--dense-units", "8", "--batch-size", "8")
+
+
+def galaxy(seed: int, size: int = 20, *, real: bool = True) -> Pixels:
+    """A bright blob on a dark sky, or (not real) noise: a task that a tiny network can learn."""
+    rng = np.random.default_rng(seed)
+    noise = rng.integers(0, 60, (size, size, 3))
+    if not real:
+        return noise.astype(np.uint8)
+    y, x = np.mgrid[:size, :size] - (size - 1) / 2
+    blob = rng.uniform(120, 195) * np.exp(-np.hypot(x, y) / rng.uniform(2, 5))
+    return (noise + blob[..., None]).astype(np.uint8)
+
+
+def encoded(image: Pixels, form: str = "PNG") -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, form)
+    return file.getvalue()
+
+
+def make_data(root: Path, train: int = 12, valid: int = 8, test: int = 0) -> Path:
+    """Labelled folders with as many images of each class."""
+    seed = 0
+    for split, count in (("Train", train), ("Valid", valid), ("Test", test)):
+        for name in ("Fake", "Real") if count else ():
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                seed += 1
+                image = galaxy(seed, real=name == "Real")
+                (folder / f"{number:03}.png").write_bytes(encoded(image))
+    return root
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return make_data(tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def session_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_data(tmp_path_factory.mktemp("session") / "data", test=4)
+
+
+@pytest.fixture(scope="session")
+def run_folder(session_data: Path) -> Path:
+    """A finished run of the tiny network."""
+    output = session_data.parent / "run"
+    result = galaxy_edge_in_process(
+        "train", session_data, "-o", output, *TINY, "--epochs", "4", "--resize", "bilinear",
+        "--working-size", "16", "--augment", "exact", "--stop-at-accuracy", "off", "--quiet",
+    )  # fmt: skip
+    assert result == 0
+    return output
+
+
+@pytest.fixture(scope="session")
+def model_file(run_folder: Path) -> Path:
+    """The tiny network as a float file."""
+    output = run_folder.parent / "tiny.onnx"
+    assert galaxy_edge_in_process("export", run_folder, "-o", output, "--quiet") == 0
+    return output
+
+
+def galaxy_edge_in_process(*arguments: object) -> int:
+    """Run the command line in this process and return its exit code."""
+    from galaxy_edge.cli import main
+
+    with pytest.raises(SystemExit) as exit_:
+        main([str(argument) for argument in arguments])
+    code = exit_.value.code
+    assert isinstance(code, int)
+    return code
+
+
+@pytest.fixture
+def cli(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """The command line: arguments -> exit code, stdout, stderr."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        capfd.readouterr()
+        code = galaxy_edge_in_process(*arguments)
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Real galaxies, where this project is developed; a user's machine has none."""
+    if not SHARED.is_dir():
+        pytest.skip("the real galaxies are not on this machine")
+    return SHARED

@@ -1,0 +1,234 @@
+"""The command line, as a person and as a pipe see it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from galaxy_edge.results import COLUMNS
+from tests.conftest import encoded, galaxy
+
+Cli = Callable[..., tuple[int, str, str]]
+COMMAND = [sys.executable, "-m", "galaxy_edge"]
+
+
+@pytest.fixture
+def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "images"
+    (folder / "deep").mkdir(parents=True)
+    for seed, name in enumerate(("b.png", "a.png", "deep/c.png")):
+        (folder / name).write_bytes(encoded(galaxy(seed)))
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_the_bundled_model_needs_no_options(images: Path, cli: Cli):
+    code, out, err = cli("predict", "b.png", "a.png")
+    assert code == 0
+    header, *rows = out.splitlines()
+    assert header.split() == ["verdict", "score", "path"]
+    assert [row.split()[2] for row in rows] == ["b.png", "a.png"]
+    assert all(re.match(r"(Fake|Real)\s+[01]\.\d{4}\s", row) for row in rows)
+    assert "2 images" in err
+
+
+def test_json_lines(images: Path, model_file: Path, cli: Cli):
+    code, out, _ = cli("predict", "a.png", "-m", model_file, "--format", "jsonl")
+    assert code == 0
+    (row,) = map(json.loads, out.splitlines())
+    assert tuple(row) == COLUMNS
+    assert row["path"] == "a.png"
+    assert 0 <= row["score"] <= 1
+    assert row["provider"] == "CPUExecutionProvider"
+
+
+def test_what_cannot_be_read_has_a_row_a_reason_and_no_score(images: Path, model_file, cli: Cli):
+    (images / "empty.png").touch()
+    (images / "text.png").write_text("hello")
+    (images / "cut.png").write_bytes(encoded(galaxy(1))[:300])
+    code, out, err = cli(
+        "predict", "absent.png", "a.png", "empty.png", "text.png", "cut.png", "b.png", "-m",
+        model_file, "--format", "csv",
+    )  # fmt: skip
+    assert code == 1
+    rows = list(csv.DictReader(out.splitlines()))
+    assert [row["path"] for row in rows] == [
+        "absent.png", "a.png", "empty.png", "text.png", "cut.png", "b.png",
+    ]  # fmt: skip
+    for row in rows:
+        if row["path"] in ("a.png", "b.png"):
+            assert (row["status"], row["error"]) == ("ok", "")
+            assert row["score"]
+        else:
+            assert row["status"] == "error"
+            assert (row["score"], row["label"]) == ("", "")
+    reasons = [row["error"].split(":")[0] for row in rows if row["error"]]
+    assert reasons == ["missing", "empty", "not an image", "damaged or truncated"]
+    assert "4 failed" in err
+
+
+@pytest.mark.parametrize(
+    ("name", "start"), [("r.jsonl", "{"), ("r.csv", "path,"), ("r.txt", "verdict")]
+)
+def test_the_suffix_of_the_output_gives_the_format(
+    images: Path, model_file: Path, name: str, start: str, cli: Cli
+):
+    code, out, _ = cli("predict", "a.png", "-m", model_file, "-o", name)
+    assert (code, out) == (0, "")
+    assert Path(name).read_text().startswith(start)
+
+
+def test_an_output_that_cannot_be_written(images: Path, model_file: Path, cli: Cli):
+    code, _, err = cli("predict", "a.png", "-m", model_file, "-o", "absent/r.csv")
+    assert code == 2
+    assert "absent" in err
+
+
+def test_folders_and_recursion(images: Path, model_file: Path, cli: Cli):
+    def names(*options: str) -> list[str]:
+        _, out, _ = cli("predict", ".", "-m", model_file, "--format", "csv", *options)
+        return [row["path"] for row in csv.DictReader(out.splitlines())]
+
+    assert names() == ["a.png", "b.png"]
+    assert names("-r") == ["a.png", "b.png", os.path.join("deep", "c.png")]
+
+
+def test_the_threshold_option(images: Path, model_file: Path, cli: Cli):
+    for threshold, label in (("0", "Real"), ("1", "Fake")):
+        _, out, _ = cli(
+            "predict", "a.png", "-m", model_file, "--threshold", threshold, "--format", "jsonl"
+        )
+        row = json.loads(out)
+        assert (row["label"], row["threshold"]) == (label, float(threshold))
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["-m", "absent.onnx"], 3, "absent.onnx"),
+        (["--device", "tensorrt"], 4, "TensorrtExecutionProvider"),
+        (["--device", "abacus"], 2, "abacus"),
+        (["--threshold", "2"], 2, "threshold"),
+        (["--threads", "0"], 2, "thread"),
+        (["--format", "xml"], 2, "xml"),
+        (["--nonsense"], 2, "--nonsense"),
+    ],
+)
+def test_exit_codes(images: Path, options: list[str], code: int, words: str, cli: Cli):
+    import onnxruntime
+
+    if "tensorrt" in options and words in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has TensorRT")
+    result, out, err = cli("predict", "a.png", *options)
+    assert (result, out) == (code, "")
+    assert words in err
+    assert "Traceback" not in err
+
+
+def test_stdin_takes_a_list_and_bytes_that_are_no_text(images: Path, model_file: Path):
+    odd = os.fsdecode(b"odd \xff.png")
+    Path(odd).write_bytes(encoded(galaxy(1)))
+    done = subprocess.run(
+        [*COMMAND, "predict", "-", "-m", model_file, "--format", "csv", "-q"],
+        input=b"b.png\nodd \xff.png\nabsent.png\n", capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == b""
+    assert [line.split(b",")[0] for line in done.stdout.splitlines()[1:]] == [
+        b"b.png", b"odd \xff.png", b"absent.png",
+    ]  # fmt: skip
+
+
+def test_a_reader_that_goes_away_is_no_traceback(images: Path, model_file: Path):
+    names = ["a.png"] * 3000
+    first = subprocess.Popen(
+        [*COMMAND, "predict", "-m", model_file, "--format", "jsonl", *names],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert first.stdout is not None
+    assert first.stderr is not None
+    assert first.stdout.readline().startswith(b"{")
+    first.stdout.close()
+    assert first.wait(60) != 0
+    assert b"Traceback" not in first.stderr.read()
+    first.stderr.close()
+
+
+def test_ctrl_c_keeps_the_rows_that_are_done(images: Path, model_file: Path):
+    output = images / "rows.jsonl"
+    child = subprocess.Popen(
+        [*COMMAND, "predict", "-", "-m", model_file, "-o", output, "--batch-size", "1"],
+        stdin=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert child.stdin is not None
+    assert child.stderr is not None
+    child.stdin.write(b"a.png\n" * 20)
+    child.stdin.flush()
+    deadline = time.monotonic() + 60
+    while not (output.exists() and output.stat().st_size):
+        assert child.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    child.send_signal(signal.SIGINT)
+    assert child.wait(60) == 130
+    assert b"Traceback" not in child.stderr.read()
+    child.stdin.close()
+    child.stderr.close()
+    rows = [json.loads(line) for line in output.read_text().splitlines()]
+    assert rows
+    assert all(row["path"] == "a.png" for row in rows)
+
+
+def test_a_terminal_gets_colours_unless_it_asks_for_none(images: Path, model_file: Path):
+    def seen(**environment: str) -> bytes:
+        parent, child = pty.openpty()
+        try:
+            subprocess.run(
+                [*COMMAND, "predict", "a.png", "-m", model_file], stdout=child,
+                stderr=subprocess.DEVNULL, check=True, env=os.environ | environment,
+            )  # fmt: skip
+            return os.read(parent, 10_000)
+        finally:
+            os.close(parent)
+            os.close(child)
+
+    assert b"\x1b[" in seen(NO_COLOR="")
+    assert b"\x1b[" not in seen(NO_COLOR="1")
+
+
+def test_an_absent_extra_names_the_remedy(images: Path, tmp_path: Path):
+    """The runtime alone, as an edge machine installs it: no TensorFlow to import."""
+    blocker = tmp_path / "sitecustomize.py"
+    blocker.write_text("import sys\nsys.modules['keras'] = None\n")
+    for command, extra in (("train", "train"), ("export", "export")):
+        done = subprocess.run(
+            [*COMMAND, command, "."], capture_output=True, text=True, check=False,
+            env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert f"galaxy-edge[{extra}]" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_help_names_every_command(cli: Cli):
+    code, out, _ = cli("--help")
+    assert code == 0
+    for command in ("train", "export", "predict"):
+        assert command in out
+
+
+def test_version(cli: Cli):
+    from importlib.metadata import version
+
+    assert cli("--version") == (0, f"galaxy-edge {version('galaxy-edge')}\n", "")

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+from galaxy_edge import DeviceError, ImageError, ModelError, Predictor, UsageError
+from galaxy_edge.device import PROVIDERS, candidates, thread_count
+from galaxy_edge.images import decode
+from tests.conftest import encoded, galaxy
+
+
+@pytest.fixture(scope="module")
+def predictor(model_file: Path) -> Predictor:
+    return Predictor(model_file)
+
+
+def changed(model_file: Path, path: Path, **metadata: str) -> Path:
+    model = onnx.load(model_file)
+    properties = {item.key: item.value for item in model.metadata_props}
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(
+        model, properties | {f"galaxy_edge.{k}": v for k, v in metadata.items()}
+    )
+    onnx.save(model, path)
+    return path
+
+
+def test_a_prediction_has_its_provenance(predictor: Predictor, model_file: Path, tmp_path: Path):
+    path = tmp_path / "x.png"
+    path.write_bytes(encoded(galaxy(1)))
+    prediction = predictor.predict(path)
+    pixels = decode(path, predictor.manifest.preprocessing)
+    assert prediction.score == pytest.approx(float(predictor.score(pixels[None])[0]), abs=1e-7)
+    assert prediction.path == str(path)
+    assert (prediction.status, prediction.error) == ("ok", None)
+    assert prediction.label == ("Real" if prediction.score > 0.5 else "Fake")
+    assert prediction.model == "tiny.onnx"
+    assert prediction.model_sha256 == hashlib.sha256(model_file.read_bytes()).hexdigest()
+    assert prediction.provider == predictor.provider == "CPUExecutionProvider"
+
+
+def test_every_source_gets_the_same_score(predictor: Predictor, tmp_path: Path):
+    path = tmp_path / "x.png"
+    path.write_bytes(encoded(galaxy(1)))
+    sources = [
+        path,
+        str(path),
+        path.read_bytes(),
+        Image.open(io.BytesIO(path.read_bytes())),
+        galaxy(1),
+    ]
+    predictions = list(predictor.predict_many(sources))
+    assert len({prediction.score for prediction in predictions}) == 1
+    assert [prediction.path for prediction in predictions] == [str(path)] * 2 + [None] * 3
+
+
+def test_the_threshold_decides_strictly_above(model_file: Path):
+    score = Predictor(model_file).predict(galaxy(1)).score
+    assert score is not None
+    assert Predictor(model_file, threshold=score).predict(galaxy(1)).label == "Fake"
+    below = float(np.nextafter(score, 0))
+    assert Predictor(model_file, threshold=below).predict(galaxy(1)).label == "Real"
+
+
+def test_the_models_own_threshold_is_obeyed(model_file: Path, tmp_path: Path):
+    path = changed(model_file, tmp_path / "m.onnx", threshold="0.125")
+    assert Predictor(path).predict(galaxy(1)).threshold == 0.125
+    assert Predictor(path, threshold=0.75).threshold == 0.75
+
+
+def test_the_models_preprocessing_is_obeyed(model_file: Path, tmp_path: Path):
+    image = galaxy(1, 61)
+    steps = '{"size": 24, "resize": "nearest", "working_size": null, "colour": "RGB"}'
+    other = Predictor(changed(model_file, tmp_path / "m.onnx", preprocessing=steps))
+    pixels = decode(image, other.manifest.preprocessing)
+    assert other.predict(image).score == pytest.approx(
+        float(other.score(pixels[None])[0]), abs=1e-7
+    )
+    assert other.predict(image).score != Predictor(model_file).predict(image).score
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 32])
+def test_failures_keep_their_place_and_have_no_score(model_file: Path, batch_size: int):
+    predictor = Predictor(model_file, batch_size=batch_size)
+    sources = [galaxy(1), b"", galaxy(2), "absent.png", b"rubbish", galaxy(3), galaxy(4)]
+    predictions = list(predictor.predict_many(sources))
+    assert [p.status for p in predictions] == ["ok", "error", "ok", "error", "error", "ok", "ok"]
+    for source, prediction in zip(sources, predictions, strict=True):
+        if prediction.status == "error":
+            assert prediction.error
+            assert prediction.score is None
+            assert prediction.label is None
+        else:
+            alone = predictor.predict(source).score
+            assert prediction.score == pytest.approx(alone, abs=1e-6)
+
+
+def test_a_batch_of_failures_alone_is_no_failure(predictor: Predictor):
+    assert [p.status for p in predictor.predict_many([b"", b""])] == ["error", "error"]
+    assert list(predictor.predict_many([])) == []
+
+
+def test_predict_raises_what_predict_many_reports(predictor: Predictor):
+    with pytest.raises(ImageError, match="missing"):
+        predictor.predict("absent.png")
+
+
+def test_predict_many_is_lazy(model_file: Path):
+    predictor = Predictor(model_file, batch_size=4)
+    taken = itertools.count()
+
+    def endless() -> Iterator[np.ndarray]:
+        for number in taken:
+            yield galaxy(number % 3)
+
+    first = list(itertools.islice(predictor.predict_many(endless()), 8))
+    assert len(first) == 8
+    assert next(taken) <= 8 + 4 * 4
+
+
+def test_score_takes_ready_images_alone(predictor: Predictor):
+    assert predictor.score(np.zeros((0, 24, 24, 3), np.uint8)).shape == (0,)
+    scores = predictor.score(np.zeros((5, 24, 24, 3), np.uint8))
+    assert (scores.shape, scores.dtype) == ((5,), np.float32)
+    for wrong in (np.zeros((1, 20, 20, 3), np.uint8), np.zeros((1, 24, 24, 3), np.float32)):
+        with pytest.raises(ValueError, match=r"uint8 \[N, 24, 24, 3\]"):
+            predictor.score(wrong)
+
+
+def test_arguments_out_of_range(model_file: Path):
+    for bad in ({"threshold": 1.5}, {"batch_size": 0}, {"threads": 0}, {"device": "abacus"}):
+        with pytest.raises(UsageError):
+            Predictor(model_file, **bad)
+
+
+def test_files_that_cannot_be_used_say_why(model_file: Path, tmp_path: Path):
+    (tmp_path / "rubbish.onnx").write_bytes(b"rubbish")
+    bare = onnx.load(model_file)
+    del bare.metadata_props[:]
+    onnx.save(bare, tmp_path / "bare.onnx")
+    renamed = onnx.load(model_file)
+    renamed.graph.input[0].name = renamed.graph.node[0].input[0] = "pixels"
+    onnx.save(renamed, tmp_path / "renamed.onnx")
+    steps = '{"size": 25, "resize": "nearest", "working_size": null, "colour": "RGB"}'
+    changed(model_file, tmp_path / "size.onnx", preprocessing=steps)
+    for name, words in (
+        ("absent.onnx", "cannot be read"),
+        ("rubbish.onnx", "onnxruntime cannot load"),
+        ("bare.onnx", "galaxy-edge export"),
+        ("renamed.onnx", "input"),
+        ("size.onnx", "input"),
+    ):
+        with pytest.raises(ModelError, match=words) as caught:
+            Predictor(tmp_path / name)
+        assert name in str(caught.value)
+
+
+def test_a_device_that_is_not_there_is_an_error(model_file: Path):
+    import onnxruntime
+
+    available = onnxruntime.get_available_providers()
+    for device, provider in PROVIDERS.items():
+        if provider not in available:
+            with pytest.raises(DeviceError, match=provider):
+                Predictor(model_file, device=device)
+
+
+def test_auto_takes_the_best_there_is():
+    both = ["CPUExecutionProvider", "CUDAExecutionProvider"]
+    assert candidates("auto", both) == both[::-1]
+    assert candidates("auto", both[:1]) == both[:1]
+    assert candidates("cpu", both) == both[:1]
+
+
+def test_threads_are_the_cores_this_process_may_use(monkeypatch: pytest.MonkeyPatch):
+    import os
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3, 5, 7}, raising=False)
+    assert thread_count() == 3
+    assert thread_count(2) == 2

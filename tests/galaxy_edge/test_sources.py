@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from galaxy_edge.sources import expand
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in (
+        "b.png",
+        "a.JPG",
+        "notes.txt",
+        ".hidden.png",
+        "deep/c.tif",
+        "deep/er/d.webp",
+        "[1].png",
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / "none").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def paths(*arguments: str, recursive: bool = False, stdin: bytes = b"") -> list[str]:
+    return list(expand(arguments, io.BytesIO(stdin), recursive=recursive))
+
+
+def test_files_keep_their_order_and_doubles(tree: Path):
+    assert paths("b.png", "a.JPG", "b.png") == ["b.png", "a.JPG", "b.png"]
+
+
+def test_a_folder_is_its_images_sorted(tree: Path):
+    assert paths(".") == ["[1].png", "a.JPG", "b.png"]
+    assert paths("deep") == [os.path.join("deep", "c.tif")]
+
+
+def test_recursive_goes_below(tree: Path):
+    names = [os.path.basename(path) for path in paths(".", recursive=True)]
+    assert names == ["[1].png", "a.JPG", "b.png", "c.tif", "d.webp"]
+
+
+def test_patterns(tree: Path):
+    assert paths("*.png") == ["[1].png", "b.png"]
+    assert paths("**/*.webp") == [os.path.join("deep", "er", "d.webp")]
+    assert paths("de*") == [os.path.join("deep", "c.tif")]
+
+
+def test_a_file_whose_name_is_a_pattern_is_the_file(tree: Path):
+    assert paths("[1].png") == ["[1].png"]
+
+
+def test_what_names_nothing_is_passed_on(tree: Path):
+    assert paths("absent.png", "*.gif", "none") == ["absent.png", "*.gif", "none"]
+
+
+def test_stdin_is_a_list_taken_literally(tree: Path):
+    stdin = b"b.png\r\n\n*.png\nodd \xff name.png"
+    assert paths("a.JPG", "-", stdin=stdin) == [
+        "a.JPG", "b.png", "*.png", os.fsdecode(b"odd \xff name.png"),
+    ]  # fmt: skip
