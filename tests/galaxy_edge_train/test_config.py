@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from galaxy_edge.errors import UsageError
+from galaxy_edge.manifest import Preprocessing
+from galaxy_edge_train.config import AugmentConfig, NetworkConfig, TrainConfig
+
+
+def test_the_defaults_are_the_documented_numbers():
+    assert json.loads(json.dumps(TrainConfig().document())) == {
+        "classes": ["Fake", "Real"],
+        "preprocessing": {
+            "size": 150, "resize": "nearest", "working_size": None, "colour": "RGB",
+        },
+        "network": {
+            "filters": [32, 64], "kernel_size": 3, "pool_size": 2, "dense_units": 128,
+            "dropout": 0.5,
+        },
+        "augment": {
+            "kind": "documented", "rotation": 40.0, "width_shift": 0.2, "height_shift": 0.2,
+            "shear": 0.2, "zoom": 0.2, "horizontal_flip": True,
+        },
+        "learning_rate": 0.001,
+        "batch_size": 32,
+        "epochs": 50,
+        "patience": 5,
+        "stop_at_accuracy": 0.99,
+        "seed": 0,
+        "skip_unreadable": False,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "bad"),
+    [
+        (TrainConfig, {"classes": ("Real", "Real")}),
+        (TrainConfig, {"batch_size": 0}),
+        (TrainConfig, {"learning_rate": float("nan")}),
+        (TrainConfig, {"stop_at_accuracy": 1.5}),
+        (TrainConfig, {"seed": -1}),
+        (TrainConfig, {"preprocessing": Preprocessing(size=9)}),
+        (NetworkConfig, {"filters": (32, 0)}),
+        (NetworkConfig, {"dropout": 1.0}),
+        (AugmentConfig, {"kind": "wild"}),
+        (AugmentConfig, {"rotation": 181}),
+        (AugmentConfig, {"zoom": 1.0}),
+    ],
+)
+def test_numbers_that_cannot_be_meant_are_refused(kind: type, bad: dict[str, object]):
+    with pytest.raises(UsageError):
+        kind(**bad)

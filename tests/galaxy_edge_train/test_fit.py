@@ -1,0 +1,233 @@
+"""Whole runs of the tiny network, through the command line."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import TINY, galaxy_edge_in_process
+
+Cli = Callable[..., tuple[int, str, str]]
+
+
+def rows(path: Path) -> list[dict[str, float]]:
+    with path.open(newline="") as file:
+        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+def without_times(history: list[dict[str, float]]) -> list[dict[str, float]]:
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in history]
+
+
+def weights(run: Path) -> list[np.ndarray]:
+    import keras
+
+    return keras.saving.load_model(run / "model.keras").get_weights()
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    for name in ("epochs.csv", "batches.csv"):
+        assert without_times(rows(one / name)) == without_times(rows(other / name))
+    for mine, theirs in zip(weights(one), weights(other), strict=True):
+        assert np.array_equal(mine, theirs)
+
+
+def test_the_run_folder_is_complete(run_folder: Path):
+    assert {path.name for path in run_folder.iterdir()} == {
+        "model.keras", "model.h5", "config.json", "data.json", "metrics.json", "epochs.csv",
+        "batches.csv", "batch_accuracy.png", "epoch_accuracy.png", "epoch_loss.png",
+    }  # fmt: skip
+    assert not run_folder.with_name("run.partial").exists()
+
+
+def test_the_configuration_is_the_resolved_one(run_folder: Path):
+    config = json.loads((run_folder / "config.json").read_text())
+    assert config["preprocessing"] == {
+        "size": 24, "resize": "bilinear", "working_size": 16, "colour": "RGB",
+    }  # fmt: skip
+    assert config["augment"]["kind"] == "exact"
+    assert config["stop_at_accuracy"] is None
+    assert config["learning_rate"] == 0.001
+
+
+def test_metrics_cover_validation_and_test(run_folder: Path):
+    metrics = json.loads((run_folder / "metrics.json").read_text())
+    assert metrics["Valid"]["images"] == 16
+    assert metrics["Test"]["images"] == 8
+    history = rows(run_folder / "epochs.csv")
+    best = history[metrics["best_epoch"] - 1]
+    assert best["val_loss"] == min(row["val_loss"] for row in history)
+    # The saved weights are the best epoch's: they give that epoch's figures again.
+    assert metrics["Valid"]["accuracy"] == pytest.approx(best["val_accuracy"])
+    assert metrics["Valid"]["log_loss"] == pytest.approx(best["val_loss"], rel=1e-4)
+
+
+def test_the_best_weights_are_kept_though_later_ones_are_worse(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    # The first epoch is declared the best, whatever the others bring.
+    monkeypatch.setattr("galaxy_edge_train.callbacks.best_epoch", lambda history: 0)
+    run = tmp_path / "run"
+    assert galaxy_edge_in_process("train", data, "-o", run, *TINY, "--epochs", "3", "-q") == 0
+    history = rows(run / "epochs.csv")
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["Valid"]["log_loss"] == pytest.approx(history[0]["val_loss"], rel=1e-4)
+    assert history[2]["val_loss"] != pytest.approx(history[0]["val_loss"], rel=1e-4)
+
+
+def test_the_accuracy_of_each_batch_is_logged(run_folder: Path):
+    batches = rows(run_folder / "batches.csv")
+    assert len(batches) == 4 * 3
+    for epoch, row in enumerate(rows(run_folder / "epochs.csv"), start=1):
+        mine = [batch for batch in batches if batch["epoch"] == epoch]
+        assert [batch["batch"] for batch in mine] == [1, 2, 3]
+        assert np.mean([batch["accuracy"] for batch in mine]) == pytest.approx(row["accuracy"])
+        for batch in mine:
+            assert (batch["accuracy"] * 8) % 1 == 0
+
+
+def test_both_model_files_hold_the_same_weights(run_folder: Path):
+    import keras
+
+    other = keras.saving.load_model(run_folder / "model.h5", compile=False).get_weights()
+    for one, two in zip(weights(run_folder), other, strict=True):
+        assert np.array_equal(one, two)
+
+
+def test_the_figures_are_pictures(run_folder: Path):
+    for name in ("batch_accuracy", "epoch_accuracy", "epoch_loss"):
+        with Image.open(run_folder / f"{name}.png") as figure:
+            assert figure.size == (840, 480)
+            assert len(figure.convert("RGB").getcolors(1 << 20) or []) > 10
+
+
+def test_a_seed_makes_two_runs_agree_and_another_does_not(data: Path, tmp_path: Path):
+    options = (*TINY, "--epochs", "2", "--quiet")
+    for name, seed in (("a", 5), ("b", 5), ("c", 6)):
+        code = galaxy_edge_in_process(
+            "train", data, "-o", tmp_path / name, "--seed", seed, *options
+        )
+        assert code == 0
+    assert_same_run(tmp_path / "a", tmp_path / "b")
+    assert rows(tmp_path / "a" / "epochs.csv") != rows(tmp_path / "c" / "epochs.csv")
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_as_if_undisturbed(data: Path, tmp_path: Path):
+    command = ["train", str(data), *TINY, "--epochs", "6", "--stop-at-accuracy", "off", "--quiet"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert galaxy_edge_in_process(*command, "-o", whole) == 0
+
+    # Killed in the middle of an epoch, after the second commit, wherever that finds it.
+    child = subprocess.Popen(
+        [sys.executable, "-c", _DAWDLING, *command, "-o", str(killed)],
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        stderr=subprocess.DEVNULL,
+    )
+    state = tmp_path / "killed.partial" / "checkpoint" / "state.json"
+    deadline = time.monotonic() + 120
+    while child.poll() is None and time.monotonic() < deadline:
+        if state.exists() and len(json.loads(state.read_text())["history"]) >= 2:
+            child.send_signal(signal.SIGKILL)
+            break
+        time.sleep(0.02)
+    assert child.wait(60) == -signal.SIGKILL
+    assert not killed.exists()
+
+    assert galaxy_edge_in_process(*command, "-o", killed, "--resume") == 0
+    assert_same_run(whole, killed)
+
+
+#: The command line with a short nap in each batch, so that the kill lands within an epoch.
+_DAWDLING = """
+import sys, time
+from galaxy_edge_train.callbacks import Recorder
+log = Recorder.on_train_batch_end
+def slowly(self, batch, logs=None):
+    time.sleep(0.2)
+    log(self, batch, logs)
+Recorder.on_train_batch_end = slowly
+from galaxy_edge.cli import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_other_backends_train(data: Path, tmp_path: Path, backend: str):
+    pytest.importorskip(backend)
+    run = tmp_path / "run"
+    subprocess.run(
+        [sys.executable, "-m", "galaxy_edge", "train", data, "-o", run, *TINY, "--epochs", "2"],
+        env=os.environ | {"KERAS_BACKEND": backend}, check=True,
+    )  # fmt: skip
+    assert json.loads((run / "metrics.json").read_text())["backend"] == backend
+    # Exported, and held against Keras there, on TensorFlow.
+    assert galaxy_edge_in_process("export", run, "-q") == 0
+
+
+def test_an_existing_run_is_never_overwritten(run_folder: Path, session_data: Path, cli: Cli):
+    before = (run_folder / "model.keras").read_bytes()
+    code, _, err = cli("train", session_data, "-o", run_folder, *TINY)
+    assert code == 2
+    assert "is there already" in err
+    assert (run_folder / "model.keras").read_bytes() == before
+
+
+def test_resuming_needs_a_run_of_the_same_options(data: Path, tmp_path: Path, cli: Cli):
+    output = tmp_path / "run"
+    code, _, err = cli("train", data, "-o", output, *TINY, "--resume")
+    assert code == 2
+    assert "nothing to resume" in err
+    # A partial run as a kill leaves it.
+    assert cli("train", data, "-o", output, *TINY, "--epochs", "1", "-q")[0] == 0
+    output.rename(tmp_path / "run.partial")
+    code, _, err = cli("train", data, "-o", output, *TINY, "--epochs", "2")
+    assert code == 2
+    assert "--resume" in err
+    code, _, err = cli("train", data, "-o", output, *TINY, "--epochs", "2", "--resume")
+    assert code == 2
+    assert "other options (epochs)" in err
+
+
+def test_bad_data_are_told_before_the_first_epoch(data: Path, tmp_path: Path, cli: Cli):
+    (data / "Train" / "Fake" / "000.png").write_bytes(b"")
+    code, out, err = cli("train", data, "-o", tmp_path / "run", *TINY)
+    assert (code, out) == (2, "")
+    assert "000.png: empty" in err
+    assert "Traceback" not in err
+    assert "epoch" not in err
+    assert not (tmp_path / "run.partial").exists()
+
+
+def test_other_classes_travel(tmp_path: Path, cli: Cli, data: Path):
+    for split in ("Train", "Valid"):
+        (data / split / "Fake").rename(data / split / "spiral")
+        (data / split / "Real").rename(data / split / "elliptical")
+    run, model = tmp_path / "run", tmp_path / "model.onnx"
+    options = ("--classes", "spiral,elliptical", "--epochs", "1", "-q")
+    assert cli("train", data, "-o", run, *TINY, *options)[0] == 0
+    assert cli("export", run, "-o", model, "-q")[0] == 0
+    image = next((data / "Valid" / "spiral").iterdir())
+    code, out, _ = cli("predict", image, "-m", model, "--format", "jsonl")
+    assert code == 0
+    assert json.loads(out)["label"] in ("spiral", "elliptical")
+
+
+def test_progress_is_a_line_an_epoch_when_nobody_watches(data: Path, tmp_path: Path, cli: Cli):
+    code, out, err = cli("train", data, "-o", tmp_path / "run", *TINY, "--epochs", "2")
+    assert code == 0
+    assert out == f"{tmp_path / 'run'}\n"
+    assert len([line for line in err.splitlines() if line.startswith("epoch ")]) == 2
+    assert "\x1b" not in err

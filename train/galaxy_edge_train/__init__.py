@@ -1,0 +1,1 @@
+"""Training: labelled folders of cutouts -> a run folder with a Keras model."""

@@ -1,0 +1,134 @@
+"""Augmentation of training images: one transform each, composed and applied once.
+
+The documented set-up means Keras's ``ImageDataGenerator`` (Keras 3.15,
+``keras/src/legacy/preprocessing/image.py``): its ranges, its order of composition, its units
+(shear in degrees, one zoom factor for each axis) and its nearest fill. That class is deprecated
+and transforms channel by channel on one thread; here the same matrix, the flip folded into it,
+goes through one batched ``keras.ops`` call, which every backend has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from galaxy_edge.images import Pixels
+from galaxy_edge_train.config import AugmentConfig
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """Parameters of one transform, in ``ImageDataGenerator``'s names and units.
+
+    Attributes:
+        theta: rotation, degrees.
+        tx, ty: shifts, pixels.
+        shear: shear angle, degrees.
+        zx, zy: scale of each axis; above 1 shows more of the image.
+        flip_horizontal: mirror left and right, after all the others.
+    """
+
+    theta: float = 0.0
+    tx: float = 0.0
+    ty: float = 0.0
+    shear: float = 0.0
+    zx: float = 1.0
+    zy: float = 1.0
+    flip_horizontal: bool = False
+
+    def matrix(self, size: int) -> npt.NDArray[np.float64]:
+        """The transform as one matrix.
+
+        Args:
+            size: height and width of the image, pixels.
+
+        Returns:
+            float64 (3, 3): from a pixel's place (x, y, 1) in the result to its place in the
+            source image.
+        """
+        theta, shear = np.deg2rad(self.theta), np.deg2rad(self.shear)
+        rotate = np.array(
+            [[np.cos(theta), -np.sin(theta), 0], [np.sin(theta), np.cos(theta), 0], [0, 0, 1]]
+        )
+        shift = np.array([[1, 0, self.tx], [0, 1, self.ty], [0, 0, 1]])
+        lean = np.array([[1, -np.sin(shear), 0], [0, np.cos(shear), 0], [0, 0, 1]])
+        zoom = np.diag([self.zx, self.zy, 1.0])
+        centre = (size - 1) / 2
+        to_corner = np.array([[1, 0, centre], [0, 1, centre], [0, 0, 1]])
+        to_centre = np.array([[1, 0, -centre], [0, 1, -centre], [0, 0, 1]])
+        matrix = to_corner @ rotate @ shift @ lean @ zoom @ to_centre
+        if self.flip_horizontal:
+            matrix = matrix @ np.array([[-1, 0, size - 1], [0, 1, 0], [0, 0, 1]])
+        return np.asarray(matrix, dtype=np.float64)
+
+
+def draw(config: AugmentConfig, size: int, rng: np.random.Generator) -> Affine:
+    """Draw the parameters of one documented transform."""
+    return Affine(
+        theta=rng.uniform(-config.rotation, config.rotation),
+        tx=rng.uniform(-config.height_shift, config.height_shift) * size,
+        ty=rng.uniform(-config.width_shift, config.width_shift) * size,
+        shear=rng.uniform(-config.shear, config.shear),
+        zx=rng.uniform(1 - config.zoom, 1 + config.zoom),
+        zy=rng.uniform(1 - config.zoom, 1 + config.zoom),
+        flip_horizontal=config.horizontal_flip and rng.random() < 0.5,
+    )
+
+
+def apply(images: Pixels, transforms: list[Affine]) -> Floats:
+    """Apply one transform to each image: bilinear, filled with the nearest edge pixel.
+
+    Args:
+        images: uint8 [N, size, size, 3].
+        transforms: N of them.
+
+    Returns:
+        float32 [N, size, size, 3], 0 to 255.
+    """
+    size = images.shape[1]
+    rows = np.stack([transform.matrix(size).ravel()[:8] for transform in transforms])
+    moved = keras.ops.image.affine_transform(
+        images.astype(np.float32),
+        rows.astype(np.float32),
+        interpolation="bilinear",
+        fill_mode="nearest",
+        data_format="channels_last",
+    )
+    return np.asarray(keras.ops.convert_to_numpy(moved), dtype=np.float32)
+
+
+def turn(image: Pixels, symmetry: int) -> Pixels:
+    """One of the eight symmetries of the square, which move pixels and change none.
+
+    Args:
+        image: uint8 (size, size, 3).
+        symmetry: 0 to 7: quarter turns, from 4 on mirrored as well.
+    """
+    turned = np.rot90(image, symmetry % 4)
+    return turned[:, ::-1] if symmetry >= 4 else turned
+
+
+def augment(images: Pixels, config: AugmentConfig, rng: np.random.Generator) -> Floats:
+    """Augment a batch.
+
+    Args:
+        images: uint8 [N, size, size, 3].
+        config: which kind, and its ranges.
+        rng: the batch's own random numbers, so that the result depends on no other batch.
+
+    Returns:
+        float32 [N, size, size, 3], 0 to 255.
+    """
+    if config.kind == "documented":
+        return apply(images, [draw(config, images.shape[1], rng) for _ in images])
+    if config.kind == "exact":
+        symmetries = rng.integers(8, size=len(images))
+        images = np.stack(
+            [turn(image, int(symmetry)) for image, symmetry in zip(images, symmetries, strict=True)]
+        )
+    return images.astype(np.float32)

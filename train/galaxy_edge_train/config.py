@@ -1,0 +1,132 @@
+"""Every number of the documented set-up, as frozen dataclasses that travel as JSON."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, TypeAlias, get_args
+
+from galaxy_edge.errors import UsageError
+from galaxy_edge.manifest import Preprocessing, check_labels, preprocessing_document
+
+Augment: TypeAlias = Literal["documented", "exact", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """Sizes of the network: channels, pixels, units, and a fraction of units."""
+
+    filters: tuple[int, ...] = (32, 64)
+    kernel_size: int = 3
+    pool_size: int = 2
+    dense_units: int = 128
+    dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("kernel_size", "pool_size", "dense_units"):
+            _positive(name, getattr(self, name))
+        for count in self.filters:
+            _positive("filters", count)
+        _within("dropout", self.dropout, 0.0, 0.999)
+
+    def check_fits(self, size: int) -> None:
+        """Refuse an image of ``size`` pixels of which the convolutions would leave nothing."""
+        side = size
+        for _ in self.filters:
+            side = (side - self.kernel_size + 1) // self.pool_size
+        if side < 1:
+            raise UsageError(
+                f"an image of {size} px is too small for {len(self.filters)} convolutions of "
+                f"{self.kernel_size} px and pools of {self.pool_size} px"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentConfig:
+    """Ranges of the augmentation, as Keras's ``ImageDataGenerator`` means them.
+
+    Attributes:
+        kind: "documented" draws all below; "exact" only flips and quarter turns, which move
+            pixels without interpolating; "none" leaves images as they are.
+        rotation: largest rotation to either side, degrees.
+        width_shift, height_shift: largest shift to either side, as a fraction of the size.
+        shear: largest shear angle to either side, degrees.
+        zoom: each axis is scaled by a factor drawn from 1 - zoom to 1 + zoom.
+        horizontal_flip: mirror left and right half of the time.
+    """
+
+    kind: Augment = "documented"
+    rotation: float = 40.0
+    width_shift: float = 0.2
+    height_shift: float = 0.2
+    shear: float = 0.2
+    zoom: float = 0.2
+    horizontal_flip: bool = True
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Augment):
+            raise UsageError(f"augment must be one of {', '.join(get_args(Augment))}")
+        _within("rotation", self.rotation, 0.0, 180.0)
+        _within("width_shift", self.width_shift, 0.0, 1.0)
+        _within("height_shift", self.height_shift, 0.0, 1.0)
+        _within("shear", self.shear, 0.0, 89.0)
+        _within("zoom", self.zoom, 0.0, 0.99)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """The resolved configuration of a run.
+
+    Attributes:
+        classes: names of the negative and the positive class.
+        preprocessing: from an image to the network's input; travels into the model file.
+        network, augment: see there.
+        learning_rate: Adam's step size.
+        batch_size: images a step.
+        epochs: at most this many.
+        patience: epochs without a better validation loss before training stops.
+        stop_at_accuracy: validation accuracy at which training stops, or None.
+        seed: of weights, shuffling, augmentation and dropout.
+        skip_unreadable: train on what can be read.
+    """
+
+    classes: tuple[str, str] = ("Fake", "Real")
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    learning_rate: float = 0.001
+    batch_size: int = 32
+    epochs: int = 50
+    patience: int = 5
+    stop_at_accuracy: float | None = 0.99
+    seed: int = 0
+    skip_unreadable: bool = False
+
+    def __post_init__(self) -> None:
+        check_labels(self.classes)
+        for name in ("batch_size", "epochs", "patience"):
+            _positive(name, getattr(self, name))
+        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise UsageError(f"learning_rate must be positive, not {self.learning_rate}")
+        if self.stop_at_accuracy is not None:
+            _within("stop_at_accuracy", self.stop_at_accuracy, 0.0, 1.0)
+        if self.seed < 0:
+            raise UsageError(f"seed must not be negative, not {self.seed}")
+        self.network.check_fits(self.preprocessing.size)
+
+    def document(self) -> dict[str, Any]:
+        """The configuration as JSON-ready values."""
+        document = asdict(self) | {"preprocessing": preprocessing_document(self.preprocessing)}
+        document["classes"] = list(self.classes)
+        document["network"]["filters"] = list(self.network.filters)
+        return document
+
+
+def _positive(name: str, value: int) -> None:
+    if value < 1:
+        raise UsageError(f"{name} must be at least 1, not {value}")
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise UsageError(f"{name} must lie between {low} and {high}, not {value}")

@@ -1,0 +1,129 @@
+"""The data of a run: labelled folders, checked as a whole, decoded once."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from galaxy_edge import folders
+from galaxy_edge.errors import DatasetError
+from galaxy_edge.folders import Loaded, Split
+from galaxy_edge_train.config import TrainConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Decoded splits of one data folder.
+
+    Attributes:
+        root: the folder, absolute.
+        classes: names of the negative and the positive class.
+        splits: "Train", "Valid" and, if it is there, "Test".
+    """
+
+    root: Path
+    classes: tuple[str, str]
+    splits: dict[Split, Loaded]
+
+    def manifest(self) -> dict[str, Any]:
+        """What the run was made from: counts, each file's digest, what was left out."""
+        return {
+            "root": str(self.root),
+            "digest": folders.digest(self.splits),
+            "counts": {
+                split: {
+                    name: int(np.sum(loaded.labels == label))
+                    for label, name in enumerate(self.classes)
+                }
+                for split, loaded in self.splits.items()
+            },
+            "files": {
+                split: [
+                    {"path": self._relative(file.path), "label": file.label, "sha256": sha256}
+                    for file, sha256 in zip(loaded.files, loaded.digests, strict=True)
+                ]
+                for split, loaded in self.splits.items()
+            },
+            "left_out": [
+                {"path": self._relative(fault.path), "reason": fault.reason}
+                for loaded in self.splits.values()
+                for fault in loaded.faults
+            ],
+        }
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+
+def load(
+    root: Path,
+    config: TrainConfig,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Dataset:
+    """Read, check and decode a data folder.
+
+    Args:
+        root: holds ``Train`` and ``Valid``, and perhaps ``Test``.
+        config: classes, preprocessing, and whether unreadable files may be left out.
+        progress: called with the files done so far and their number.
+
+    Raises:
+        DatasetError: with every fault found: missing or empty folders; or else unreadable files
+            (unless left out) and images that are in two halves.
+    """
+    root = root.absolute()
+    listed = folders.scan(root, config.classes)
+    total = sum(map(len, listed.values()))
+    splits: dict[Split, Loaded] = {}
+    before = 0
+    for split, files in listed.items():
+        splits[split] = folders.load(
+            files, config.preprocessing, partial(_shifted, progress, before, total)
+        )
+        before += len(files)
+    dataset = Dataset(root, config.classes, splits)
+    problems = [*_unreadable(dataset, skip=config.skip_unreadable), *_in_two_halves(dataset)]
+    if problems:
+        raise DatasetError(str(root), problems)
+    for loaded in splits.values():
+        for fault in loaded.faults:
+            print(f"left out: {fault.path}: {fault.reason}", file=sys.stderr)
+    return dataset
+
+
+def _shifted(progress: Callable[[int, int], None], before: int, total: int, done: int) -> None:
+    progress(before + done, total)
+
+
+def _unreadable(dataset: Dataset, *, skip: bool) -> list[str]:
+    if not skip:
+        return [
+            f"{fault.path}: {fault.reason} (--skip-unreadable trains without it)"
+            for loaded in dataset.splits.values()
+            for fault in loaded.faults
+        ]
+    return [
+        f"{split} has no readable image of {name}"
+        for split, loaded in dataset.splits.items()
+        for label, name in enumerate(dataset.classes)
+        if label not in loaded.labels
+    ]
+
+
+def _in_two_halves(dataset: Dataset) -> list[str]:
+    places: defaultdict[str, dict[Split, Path]] = defaultdict(dict)
+    for split, loaded in dataset.splits.items():
+        for file, sha256 in zip(loaded.files, loaded.digests, strict=True):
+            places[sha256].setdefault(split, file.path)
+    return [
+        f"the same image is in two halves: {' and '.join(map(str, paths.values()))}"
+        for paths in places.values()
+        if len(paths) > 1
+    ]

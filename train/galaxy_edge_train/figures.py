@@ -1,0 +1,56 @@
+"""The three documented figures of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from galaxy_edge.files import replacing
+
+Rows = Sequence[Mapping[str, float]]
+
+
+def draw(folder: Path, batches: Rows, epochs: Rows) -> None:
+    """Write ``batch_accuracy.png``, ``epoch_accuracy.png`` and ``epoch_loss.png``.
+
+    Args:
+        folder: where to.
+        batches: one row a batch, with ``accuracy``.
+        epochs: one row an epoch, with ``accuracy``, ``loss`` and their ``val_`` counterparts.
+    """
+    figure, title = Figure(figsize=(7, 4), layout="constrained"), "Accuracy during batch training"
+    axes = figure.subplots()
+    axes.plot(
+        range(1, len(batches) + 1), [row["accuracy"] for row in batches], lw=0.6, color="#3b6ea5"
+    )
+    axes.set(title=title, xlabel="batch", ylabel="accuracy", ylim=(0, 1.02))
+    axes.grid(alpha=0.3)
+    with replacing(folder / "batch_accuracy.png") as path:
+        figure.savefig(path, dpi=120)
+    _epochs(folder / "epoch_accuracy.png", epochs, "accuracy")
+    _epochs(folder / "epoch_loss.png", epochs, "loss")
+
+
+def _epochs(path: Path, epochs: Rows, name: str) -> None:
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    numbers = range(1, len(epochs) + 1)
+    axes.plot(numbers, [row[name] for row in epochs], "o-", ms=4, color="#3b6ea5", label="training")
+    axes.plot(
+        numbers,
+        [row[f"val_{name}"] for row in epochs],
+        "s--",
+        ms=4,
+        color="#c8553d",
+        label="validation",
+    )
+    axes.set(title=f"{name.capitalize()} during epoch training", xlabel="epoch", ylabel=name)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_ylim(bottom=0 if name == "loss" else None)
+    axes.legend()
+    axes.grid(alpha=0.3)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120)

@@ -1,0 +1,117 @@
+"""From a data folder to a run folder: the training itself."""
+
+from __future__ import annotations
+
+import logging
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from galaxy_edge_train import dataset, figures, metrics, network
+from galaxy_edge_train.batches import Batches
+from galaxy_edge_train.callbacks import Recorder
+from galaxy_edge_train.config import TrainConfig
+from galaxy_edge_train.dataset import Dataset
+from galaxy_edge_train.progress import TrainingProgress
+from galaxy_edge_train.run import Run
+from galaxy_edge_train.stopping import best_epoch
+
+
+def train(
+    data: Path, output: Path, config: TrainConfig, *, resume: bool = False, quiet: bool = False
+) -> Path:
+    """Train the documented network on labelled folders.
+
+    Args:
+        data: holds ``Train`` and ``Valid``, and perhaps ``Test``, with a folder for each class.
+        output: the run folder to make; it must not exist.
+        config: all numbers.
+        resume: go on with an interrupted run of the same name, options and data. The result
+            equals that of an undisturbed run.
+        quiet: no progress.
+
+    Returns:
+        The run folder: ``model.keras`` and ``model.h5`` with the best weights, ``config.json``,
+        ``data.json``, ``epochs.csv``, ``batches.csv``, ``metrics.json`` and three figures.
+
+    Raises:
+        UsageError: the data or the run folder cannot be used.
+    """
+    run = Run(output)
+    # `start` asks again; asking here spares the user the wait for a sure refusal.
+    run.check_free(resume=resume)
+    with TrainingProgress(config.epochs, quiet=quiet) as progress:
+        loaded = dataset.load(data, config, progress.decoded)
+        run.start(config.document(), loaded.manifest(), resume=resume)
+        recorder = _fit(run, loaded, config, progress)
+        progress.note(f"stopped: {recorder.stopped}")
+    return _finish(run, loaded, config, recorder)
+
+
+def _fit(run: Run, data: Dataset, config: TrainConfig, progress: TrainingProgress) -> Recorder:
+    state = run.state()
+    done = len(state.history) if state else 0
+    keras.utils.set_random_seed(config.seed)
+    if state:
+        model = keras.saving.load_model(run.checkpoints / state.last)
+        network.restore_generators(model, state.generators)
+    else:
+        model = network.build(config.network, config.preprocessing.size)
+        model.compile(
+            optimizer=keras.optimizers.Adam(config.learning_rate),
+            loss="binary_crossentropy",
+            metrics=["accuracy"],
+        )
+    train, valid = data.splits["Train"], data.splits["Valid"]
+    recorder = Recorder(run, config, len(train.pixels), state)
+    if recorder.stopped is None:
+        model.fit(
+            Batches(
+                train.pixels, train.labels, config.batch_size, config.augment, config.seed, done
+            ),
+            validation_data=Batches(valid.pixels, valid.labels, config.batch_size),
+            initial_epoch=done,
+            epochs=config.epochs,
+            callbacks=[recorder, progress],
+            shuffle=False,  # Batches shuffles, from the seed
+            verbose=0,
+        )
+    return recorder
+
+
+def _finish(run: Run, data: Dataset, config: TrainConfig, recorder: Recorder) -> Path:
+    state = run.state()
+    assert state is not None
+    # A fresh model holds the best epoch's weights and no optimizer: two thirds of a checkpoint
+    # are Adam's moments, which belong to the last epoch.
+    model = network.build(config.network, config.preprocessing.size)
+    model.load_weights(run.checkpoints / state.best)
+    model.save(run.partial / "model.keras")
+    # Keras calls HDF5 a legacy format; the documentation asks for it.
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    model.save(run.partial / "model.h5")
+    figures.draw(run.partial, recorder.batches, recorder.history)
+    document: dict[str, Any] = {
+        "epochs": len(recorder.history),
+        "best_epoch": best_epoch(recorder.history) + 1,
+        "stopped": recorder.stopped,
+        "parameters": model.count_params(),
+        "backend": keras.backend.backend(),
+        "versions": {"python": platform.python_version()}
+        | {name: version(name) for name in ("galaxy-edge", "keras", "numpy", "pillow")},
+    }
+    for split in ("Valid", "Test"):
+        if loaded := data.splits.get(split):
+            scores = _scores(model, Batches(loaded.pixels, loaded.labels, config.batch_size))
+            document[split] = metrics.measure(loaded.labels, scores)
+    run.write_json("metrics.json", document)
+    return run.finish()
+
+
+def _scores(model: keras.Model, batches: Batches) -> npt.NDArray[np.float32]:
+    return np.asarray(model.predict(batches, verbose=0), dtype=np.float32)[:, 0]

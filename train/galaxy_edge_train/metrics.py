@@ -1,0 +1,40 @@
+"""How well scores tell the two classes apart."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from sklearn import metrics
+
+
+def measure(
+    labels: npt.NDArray[np.uint8], scores: npt.NDArray[np.float32], threshold: float = 0.5
+) -> dict[str, float | int]:
+    """Metrics of one split.
+
+    Args:
+        labels: [N], 0 or 1, both present.
+        scores: [N], P(positive).
+        threshold: a score above it is a positive verdict.
+
+    Returns:
+        accuracy, balanced accuracy, AUC, log loss, Brier score, and the four counts; "positive"
+        is the second class.
+    """
+    verdicts = scores > threshold
+    negative_right, negative_wrong, positive_wrong, positive_right = (
+        int(count) for count in metrics.confusion_matrix(labels, verdicts, labels=[0, 1]).ravel()
+    )
+    wide = scores.astype(np.float64)
+    return {
+        "images": len(labels),
+        "accuracy": float(metrics.accuracy_score(labels, verdicts)),
+        "balanced_accuracy": float(metrics.balanced_accuracy_score(labels, verdicts)),
+        "auc": float(metrics.roc_auc_score(labels, wide)),
+        "log_loss": float(metrics.log_loss(labels, wide, labels=[0, 1])),
+        "brier": float(metrics.brier_score_loss(labels, wide)),
+        "true_negatives": negative_right,
+        "false_positives": negative_wrong,
+        "false_negatives": positive_wrong,
+        "true_positives": positive_right,
+    }

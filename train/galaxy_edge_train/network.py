@@ -1,0 +1,62 @@
+"""The documented network, to the letter, and the random generators in it."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+from keras import layers
+
+if TYPE_CHECKING:
+    from galaxy_edge_train.config import NetworkConfig
+
+
+def build(config: NetworkConfig, size: int) -> keras.Model:
+    """Build the documented network, not compiled.
+
+    Conv2D 32 3x3 relu, MaxPool 2x2, Conv2D 64 3x3 relu, MaxPool 2x2, Flatten, Dense 128 relu,
+    Dropout 0.5, Dense 1 sigmoid: with the default configuration 10,636,481 parameters.
+
+    Args:
+        config: the sizes.
+        size: height and width of the images, pixels.
+
+    Returns:
+        A model from float32 [N, size, size, 3] in 0 to 1 to float32 [N, 1], P(positive).
+    """
+    stack: list[keras.layers.Layer] = [keras.Input((size, size, 3))]
+    for filters in config.filters:
+        stack.append(layers.Conv2D(filters, config.kernel_size, activation="relu"))
+        stack.append(layers.MaxPooling2D(config.pool_size))
+    stack += [
+        layers.Flatten(),
+        layers.Dense(config.dense_units, activation="relu"),
+        # Keras on PyTorch drops units by torch's global generator unless a seed is given, and no
+        # checkpoint holds that generator. Drawn as Keras would draw it, from the generator that
+        # `keras.utils.set_random_seed` seeds.
+        layers.Dropout(config.dropout, seed=random.randint(1, 10**9)),  # noqa: S311
+        layers.Dense(1, activation="sigmoid"),
+    ]
+    return keras.Sequential(stack, name="galaxy_edge")
+
+
+def generator_states(model: keras.Model) -> tuple[tuple[int, ...], ...]:
+    """The states of the layers' random generators, in layer order."""
+    return tuple(
+        tuple(int(number) for number in keras.ops.convert_to_numpy(generator.state))
+        for generator in _generators(model)
+    )
+
+
+def restore_generators(model: keras.Model, states: tuple[tuple[int, ...], ...]) -> None:
+    """Set the layers' random generators to earlier states, so that dropout goes on in step."""
+    for generator, state in zip(_generators(model), states, strict=True):
+        generator.state.assign(np.array(state, dtype=generator.state.dtype))
+
+
+def _generators(model: keras.Model) -> list[keras.random.SeedGenerator]:
+    return [
+        layer.seed_generator for layer in model.layers if isinstance(layer, keras.layers.Dropout)
+    ]

@@ -1,0 +1,93 @@
+"""Progress of a training on stderr: a bar on a terminal, one line an epoch elsewhere."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+import keras
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+
+class TrainingProgress(keras.callbacks.Callback):  # type: ignore[misc]
+    """Shows decoding and epochs.
+
+    Args:
+        epochs: the largest number of epochs.
+        quiet: show nothing.
+    """
+
+    def __init__(self, epochs: int, *, quiet: bool = False) -> None:
+        super().__init__()
+        self._console = Console(stderr=True, quiet=quiet, soft_wrap=True, highlight=False)
+        self._epochs = epochs
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=quiet or not self._console.is_terminal,
+            transient=True,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> TrainingProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def note(self, text: str) -> None:
+        """Say one line."""
+        self._console.print(text, markup=False)
+
+    def decoded(self, done: int, total: int) -> None:
+        """Say how many files are decoded."""
+        self._show("decoding", done, total)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._epoch = epoch + 1
+        self._clear()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        assert logs is not None
+        self._show(
+            f"epoch {self._epoch}/{self._epochs}  accuracy {logs['accuracy']:.4f}",
+            batch + 1,
+            self.params["steps"],
+        )
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        assert logs is not None
+        self._clear()
+        self.note(
+            f"epoch {epoch + 1}/{self._epochs}  accuracy {logs['accuracy']:.4f}  "
+            f"loss {logs['loss']:.4f}  validation accuracy {logs['val_accuracy']:.4f}  "
+            f"validation loss {logs['val_loss']:.4f}"
+        )
+
+    def _show(self, text: str, done: int, total: int) -> None:
+        if self._task is None:
+            self._task = self._bar.add_task(text, total=total)
+        self._bar.update(self._task, description=text, completed=done, total=total)
+
+    def _clear(self) -> None:
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+            self._task = None
