@@ -1,0 +1,1 @@
+"""Export: a trained Keras model -> one verified, self-describing ONNX file."""

@@ -1,0 +1,231 @@
+"""From a trained model to one verified file."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass, field, replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from galaxy_edge.errors import GateError, UsageError
+from galaxy_edge.files import replacing
+from galaxy_edge.images import Pixels, decode
+from galaxy_edge.manifest import Manifest
+from galaxy_edge.predictor import Predictor
+from galaxy_edge.session import Session
+from galaxy_edge_export import gates, golden, images, speed
+from galaxy_edge_export.convert import convert
+from galaxy_edge_export.gates import Cost, Limits
+from galaxy_edge_export.quantize import quantize
+from galaxy_edge_export.trained import Trained, load
+
+_PACKAGES = (
+    "galaxy-edge",
+    "keras",
+    "tensorflow",
+    "tf2onnx",
+    "onnx",
+    "onnxruntime",
+    "numpy",
+    "pillow",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One file of the report.
+
+    Attributes:
+        name: "fp32" or "int8".
+        size: bytes.
+        single, batch: ms an image, one at a time and 32 at once.
+    """
+
+    name: str
+    size: int
+    single: float
+    batch: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an export measured.
+
+    Attributes:
+        parity: largest difference of the float file's scores from Keras.
+        rows: the float file, and the int8 one beside it.
+        cost: what quantisation cost; None for a float export.
+        calibration_images: how many images the int8 file was calibrated on.
+        failures: the limits that were passed.
+    """
+
+    parity: float
+    rows: tuple[Row, ...]
+    cost: Cost | None = None
+    calibration_images: int = 0
+    failures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Quantization:
+    """How to quantise.
+
+    Attributes:
+        data: labelled folders; None takes the run's own images.
+        calibration_images: how many training images to calibrate on.
+        seed: of their draw.
+        limits: what it may cost.
+    """
+
+    data: Path | None = None
+    calibration_images: int = 512
+    seed: int = 0
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A converted model that is ready to be written, if its report says so.
+
+    Attributes:
+        model: the graph.
+        manifest: what the file will say of itself, but for the golden examples.
+        report: what was measured.
+    """
+
+    model: onnx.ModelProto
+    manifest: Manifest
+    report: Report
+
+
+def prepare(
+    trained: Trained, quantization: Quantization | None = None, threshold: float = 0.5
+) -> Prepared:
+    """Convert a trained model, quantise it if asked to, and measure the result.
+
+    Args:
+        trained: what to export.
+        quantization: how to quantise; None exports in float.
+        threshold: for the manifest.
+
+    Raises:
+        ModelError, UsageError: the model or the data cannot be used.
+        GateError: the float file's scores differ from Keras.
+    """
+    # Asked first: a conversion takes seconds, a missing folder is known at once.
+    files = images.labelled_files(trained, quantization.data) if quantization else {}
+    keras_model = load(trained)
+    drawn = _drawn(trained)
+    manifest = Manifest(
+        labels=trained.labels,
+        threshold=threshold,
+        preprocessing=trained.preprocessing,
+        training=trained.training,
+        versions={"python": platform.python_version()}
+        | {name: version(name) for name in _PACKAGES},
+        metrics=trained.metrics,
+    )
+    model = convert(keras_model, trained.preprocessing.size)
+    fp32 = _session(model, manifest)
+    parity = gates.check_parity(keras_model, fp32, drawn)
+    if quantization is None:
+        return Prepared(model, manifest, Report(parity, _rows({"fp32": (fp32, model)}, drawn)))
+
+    sample = images.calibration_sample(
+        files["Train"], quantization.calibration_images, quantization.seed
+    )
+    small = quantize(model, images.load(sample, trained).pixels)
+    int8 = _session(small, manifest)
+    valid = images.load(files["Valid"], trained)
+    cost = gates.measure_cost(
+        valid.labels, _score(fp32, valid.pixels), _score(int8, valid.pixels), threshold
+    )
+    report = Report(
+        parity,
+        _rows({"fp32": (fp32, model), "int8": (int8, small)}, drawn),
+        cost,
+        len(sample),
+        tuple(gates.failures(cost, quantization.limits)),
+    )
+    document = {
+        "scheme": "static QDQ, uint8 activations, int8 weights in 7 bits, per channel, "
+        "biases corrected",
+        "calibration": {"images": len(sample), "seed": quantization.seed, "method": "minmax"},
+        "validation": cost.document(),
+    }
+    return Prepared(small, replace(manifest, quantization=document), report)
+
+
+def write(prepared: Prepared, path: Path) -> None:
+    """Write the file, whole or not at all, once it scores its own golden examples.
+
+    Raises:
+        GateError: a limit was passed, or the written file does not score as recorded.
+        UsageError: the path cannot be written.
+    """
+    if prepared.report.failures:
+        raise GateError(f"{'; '.join(prepared.report.failures)}; nothing was written")
+    session = _session(prepared.model, prepared.manifest)
+    chosen = golden.examples(partial(_score, session), prepared.manifest.preprocessing)
+    try:
+        with replacing(path) as temporary:
+            manifest = replace(prepared.manifest, golden=chosen)
+            temporary.write_bytes(_serialise(prepared.model, manifest))
+            _check_golden(temporary)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _check_golden(path: Path) -> None:
+    predictor = Predictor(path, device="cpu")
+    for example in predictor.manifest.golden:
+        score = predictor.predict(example.png).score
+        if score is None or not abs(score - example.score) <= gates.PARITY:
+            raise GateError(
+                f"the written file scores a golden example {score}, not {example.score}; "
+                "nothing was written"
+            )
+
+
+def _drawn(trained: Trained) -> Pixels:
+    """Drawn galaxies for parity and timing, uint8 [32, size, size, 3]."""
+    return np.stack(
+        [
+            decode(golden.galaxy(seed), trained.preprocessing)
+            for seed in range(max(gates.PARITY_BATCHES))
+        ]
+    )
+
+
+def _session(model: onnx.ModelProto, manifest: Manifest) -> Session:
+    return Session(_serialise(model, manifest), device="cpu")
+
+
+def _serialise(model: onnx.ModelProto, manifest: Manifest) -> bytes:
+    described = onnx.ModelProto()
+    described.CopyFrom(model)
+    described.producer_name = "galaxy-edge"
+    described.producer_version = version("galaxy-edge")
+    del described.metadata_props[:]
+    onnx.helper.set_model_props(described, manifest.to_metadata())
+    onnx.checker.check_model(described, full_check=True)
+    return bytes(described.SerializeToString(deterministic=True))
+
+
+def _score(session: Session, pixels: Pixels) -> gates.Scores:
+    batches = np.array_split(pixels, -(-len(pixels) // 32))
+    return np.concatenate([session.score(batch) for batch in batches])
+
+
+def _rows(files: dict[str, tuple[Session, onnx.ModelProto]], batch: Pixels) -> tuple[Row, ...]:
+    sessions = [session for session, _ in files.values()]
+    single = speed.milliseconds_per_image(sessions, batch[:1], runs=60)
+    many = speed.milliseconds_per_image(sessions, batch)
+    return tuple(
+        Row(name, model.ByteSize(), one, each)
+        for (name, (_, model)), one, each in zip(files.items(), single, many, strict=True)
+    )

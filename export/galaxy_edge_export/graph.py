@@ -1,0 +1,141 @@
+"""Rewrites from ONNX graph to ONNX graph, each a pure function that changes no score."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import numpy as np
+import onnx
+from onnx import numpy_helper, shape_inference
+
+#: Operators that compute shapes; a network of fixed image size needs none.
+PLUMBING = frozenset({"Shape", "Gather", "Slice", "Concat", "Unsqueeze", "Squeeze"})
+BATCH = "N"
+
+
+def tidy(model: onnx.ModelProto) -> onnx.ModelProto:
+    """All rewrites, in order."""
+    return with_plain_names(without_dead_nodes(with_gemms(with_static_reshapes(model))))
+
+
+def with_static_reshapes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Flatten to a shape known now, not computed for each batch.
+
+    tf2onnx writes Keras's Flatten as Shape, Gather, Cast, Slice and Concat into a Reshape. With
+    everything but the batch known, the shape is the constant [-1, K]; the six nodes before it,
+    and their place on the critical path, are gone.
+    """
+    result = _copy(model)
+    constants = {item.name for item in result.graph.initializer}
+    shapes = {
+        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in shape_inference.infer_shapes(result).graph.value_info
+    }
+    for node in result.graph.node:
+        if node.op_type != "Reshape" or node.input[1] in constants:
+            continue
+        known = shapes.get(node.input[0], [])[1:]
+        if not known or 0 in known:
+            continue
+        name = f"{node.output[0]}/shape"
+        result.graph.initializer.append(
+            numpy_helper.from_array(np.array([-1, math.prod(known)], np.int64), name)
+        )
+        node.input[1] = name
+    return result
+
+
+def with_gemms(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A matrix product and the bias added to it become one Gemm.
+
+    Quantised, the pair would round twice and pass through memory twice; a Gemm takes the bias
+    into its 32-bit sums.
+    """
+    result = _copy(model)
+    constants = {item.name: item for item in result.graph.initializer}
+    readers = Counter(name for node in result.graph.node for name in node.input)
+    makers = {name: node for node in result.graph.node for name in node.output}
+    for node in result.graph.node:
+        product = makers.get(node.input[0]) if node.op_type == "Add" else None
+        if (
+            product is not None
+            and product.op_type == "MatMul"
+            and readers[product.output[0]] == 1
+            and len(constants[product.input[1]].dims if product.input[1] in constants else ()) == 2
+            and len(constants[node.input[1]].dims if node.input[1] in constants else ()) == 1
+        ):
+            node.op_type = "Gemm"
+            _replace(node.input, [*product.input, node.input[1]])
+    return result
+
+
+def without_dead_nodes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Drop nodes, constants and operator sets that no output depends on."""
+    result = _copy(model)
+    needed = {output.name for output in result.graph.output}
+    alive = []
+    for node in reversed(result.graph.node):
+        if needed.intersection(node.output):
+            needed.update(node.input)
+            alive.append(node)
+    kept = [item for item in result.graph.initializer if item.name in needed]
+    domains = {node.domain for node in alive}
+    opsets = [opset for opset in result.opset_import if opset.domain in domains]
+    _replace(result.graph.node, alive[::-1])
+    _replace(result.graph.initializer, kept)
+    _replace(result.opset_import, opsets)
+    return result
+
+
+def with_plain_names(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Name nodes after their operator and their place, and tensors after their node.
+
+    Keras counts its layers through the life of a process; names made of those counts would give
+    two exports of one model different bytes. They are also what a profile shows.
+    """
+    result = _copy(model)
+    keep = {item.name for item in (*result.graph.input, *result.graph.output)}
+    constants = {item.name for item in result.graph.initializer}
+    counts: Counter[str] = Counter()
+    names: dict[str, str] = {}
+    for node in result.graph.node:
+        counts[node.op_type] += 1
+        node.name = f"{node.op_type.lower()}_{counts[node.op_type]}"
+        for place, name in enumerate(node.input):
+            if name in constants:
+                names.setdefault(name, f"{node.name}.{_role(node.op_type, place)}")
+        for place, name in enumerate(node.output):
+            if name not in keep:
+                names[name] = f"{node.name}.out" + str(place or "")
+    for node in result.graph.node:
+        _replace(node.input, [names.get(name, name) for name in node.input])
+        _replace(node.output, [names.get(name, name) for name in node.output])
+    for item in result.graph.initializer:
+        item.name = names.get(item.name, item.name)
+    result.graph.name = "galaxy_edge"
+    result.graph.ClearField("value_info")
+    result.graph.ClearField("doc_string")
+    for value in (*result.graph.input, *result.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = BATCH
+    return result
+
+
+def _role(operator: str, place: int) -> str:
+    if operator == "Reshape":
+        return "shape"
+    if operator in ("Mul", "Add"):
+        return "constant"
+    return {1: "weight", 2: "bias"}.get(place, f"input{place}")
+
+
+def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    return result
+
+
+def _replace(field, items) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - protobuf's own
+    kept = list(items)
+    del field[:]
+    field.extend(kept)

@@ -1,0 +1,81 @@
+"""fp32 -> static int8: QDQ, per channel, calibrated on real images, biases corrected."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+
+from galaxy_edge.images import Pixels
+from galaxy_edge.manifest import INPUT_NAME
+from galaxy_edge_export.bias import with_corrected_biases, with_own_biases
+
+_BATCH = 32
+
+
+def quantize(model: onnx.ModelProto, calibration: Pixels) -> onnx.ModelProto:
+    """Quantise a converted model.
+
+    Weights are int8 by output channel in 7 bits (``reduce_range``): x86 processors without VNNI
+    add two products of uint8 and int8 in 16 saturating bits, and full-range weights overflow
+    there, silently. Activations are uint8. The last layer, one unit, stays in float: it costs
+    nothing and decides the score.
+
+    Args:
+        model: from `galaxy_edge_export.convert.convert`.
+        calibration: uint8 [N, size, size, 3].
+
+    Returns:
+        A model of the same input and output.
+    """
+    last = [node.name for node in model.graph.node if node.op_type == "Gemm"][-1:]
+    with tempfile.TemporaryDirectory() as folder, _without_advice():
+        path = Path(folder, "int8.onnx")
+        quantize_static(
+            with_own_biases(model),  # a copy in any case: the quantiser empties what it is given
+            path,
+            _Reader(calibration),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["Conv", "Relu", "MaxPool", "Transpose", "Reshape", "Gemm"],
+            per_channel=True,
+            reduce_range=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=last,
+            calibrate_method=CalibrationMethod.MinMax,
+        )
+        quantized = onnx.load(path)
+    return with_corrected_biases(quantized, with_own_biases(model), calibration)
+
+
+class _Reader(CalibrationDataReader):  # type: ignore[misc]
+    def __init__(self, images: Pixels) -> None:
+        self._batches = iter(np.array_split(images, -(-len(images) // _BATCH)))
+
+    def get_next(self) -> dict[str, Pixels] | None:
+        batch = next(self._batches, None)
+        return None if batch is None else {INPUT_NAME: batch}
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Drop the quantiser's advice to run a preprocessing that our converted graph needs not."""
+    logger = logging.getLogger()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from galaxy_edge.errors import GateError
+from galaxy_edge_export import gates
+from galaxy_edge_export.gates import Limits, check_parity, failures, measure_cost
+
+LABELS = np.repeat(np.array([0, 1], np.uint8), 500)
+GOOD = np.where(LABELS == 1, np.linspace(0.6, 0.9, 1000), np.linspace(0.1, 0.4, 1000)).astype(
+    np.float32
+)
+
+
+def test_equal_scores_cost_nothing():
+    cost = measure_cost(LABELS, GOOD, GOOD, 0.5)
+    assert (cost.accuracy_drop, cost.flips, cost.auc_drop) == (0, 0, 0)
+    assert failures(cost, Limits(0, 0, 0)) == []
+
+
+def test_what_flips_is_counted_in_percent():
+    worse = GOOD.copy()
+    worse[:3] = 0.55
+    cost = measure_cost(LABELS, GOOD, worse, 0.5)
+    assert cost.flips == pytest.approx(0.3)
+    assert cost.accuracy_drop == pytest.approx(0.3)
+    (failure,) = failures(cost, Limits(accuracy_drop=0.2, flips=0.5, auc_drop=1))
+    assert "accuracy" in failure
+    assert failures(cost, Limits(0.3, 0.3, 1)) == []
+
+
+def test_a_gain_passes_though_verdicts_flip():
+    poor = GOOD.copy()
+    poor[:4] = 0.99
+    cost = measure_cost(LABELS, poor, GOOD, 0.5)
+    assert cost.accuracy_drop < 0
+    assert cost.auc_drop < 0
+    assert failures(cost, Limits()) == []
+
+
+def test_a_lost_ranking_fails_though_no_verdict_flips():
+    squeezed = np.where(GOOD > 0.5, 0.7, 0.3).astype(np.float32)
+    squeezed[LABELS == 1] -= np.linspace(0, 0.1, 500, dtype=np.float32)
+    labels = LABELS.copy()
+    labels[0] = 1
+    cost = measure_cost(labels, GOOD, squeezed, 0.5)
+    assert cost.flips == 0
+    assert len(failures(cost, Limits(auc_drop=-1))) == 1
+
+
+def test_scores_that_are_no_numbers_fail():
+    cost = gates.Cost(10, 50.0, float("nan"), 0.5, 0.5, 0.0)
+    assert len(failures(cost, Limits())) == 1
+
+
+def half_each(model: object, images: np.ndarray) -> np.ndarray:
+    return np.full(len(images), 0.5, np.float32)
+
+
+class Shifted:
+    """A session whose scores are off by a constant."""
+
+    def __init__(self, by: float) -> None:
+        self.by = by
+
+    def score(self, images: np.ndarray) -> np.ndarray:
+        return np.full(len(images), 0.5 + self.by, np.float32)
+
+
+@pytest.mark.parametrize("by", [2e-5, float("nan")])
+def test_a_float_file_that_differs_from_keras_is_refused(
+    by: float, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(gates, "keras_scores", half_each)
+    images = np.zeros((32, 4, 4, 3), np.uint8)
+    assert check_parity(None, Shifted(0), images) == 0
+    with pytest.raises(GateError, match="batch size 1"):
+        check_parity(None, Shifted(by), images)
+
+
+def test_a_fault_of_one_batch_size_alone_is_found(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(gates, "keras_scores", half_each)
+
+    class OffAtSeven(Shifted):
+        def score(self, images: np.ndarray) -> np.ndarray:
+            return super().score(images) + np.float32(0.1 * (len(images) == 7))
+
+    with pytest.raises(GateError, match="batch size 7"):
+        check_parity(None, OffAtSeven(0), np.zeros((32, 4, 4, 3), np.uint8))

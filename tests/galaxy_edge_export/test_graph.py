@@ -1,0 +1,106 @@
+"""Each rewrite keeps every score, and does what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from galaxy_edge_export import graph
+
+
+def constant(name: str, values: np.ndarray) -> onnx.TensorProto:
+    return numpy_helper.from_array(values, name)
+
+
+def dense_after_flatten() -> onnx.ModelProto:
+    """What tf2onnx writes for Keras's Flatten and Dense, by hand, with a dead branch."""
+    nodes = [
+        helper.make_node("Cast", ["image"], ["cast"], to=TensorProto.FLOAT),
+        helper.make_node("Shape", ["cast"], ["shape"]),
+        helper.make_node("Slice", ["shape", "zero", "one"], ["batch"]),
+        helper.make_node("Concat", ["batch", "minus_one"], ["target"], axis=0),
+        helper.make_node("Reshape", ["cast", "target"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "w"], ["product"]),
+        helper.make_node("Add", ["product", "b"], ["sum"]),
+        helper.make_node("Sigmoid", ["sum"], ["score"]),
+        helper.make_node("Relu", ["cast"], ["nobody_reads_me"]),
+    ]
+    inner = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["unk__1", 4, 4, 3])],
+        [helper.make_tensor_value_info("score", TensorProto.FLOAT, ["unk__2", 1])],
+        [
+            constant("zero", np.array([0])),
+            constant("one", np.array([1])),
+            constant("minus_one", np.array([-1])),
+            constant("w", np.random.default_rng(0).normal(size=(48, 1)).astype(np.float32) / 1000),
+            constant("b", np.array([0.25], np.float32)),
+            constant("unused", np.zeros(5, np.float32)),
+        ],
+    )
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 2)]
+    return helper.make_model(inner, opset_imports=opsets, ir_version=8)
+
+
+def scores(model: onnx.ModelProto, batch: int) -> np.ndarray:
+    onnx.checker.check_model(model, full_check=True)
+    images = np.random.default_rng(batch).integers(0, 256, (batch, 4, 4, 3), dtype=np.uint8)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    return session.run(["score"], {"image": images})[0]
+
+
+def operators(model: onnx.ModelProto) -> list[str]:
+    return [node.op_type for node in model.graph.node]
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+@pytest.mark.parametrize(
+    "rewrite",
+    [
+        graph.with_static_reshapes,
+        graph.with_gemms,
+        graph.without_dead_nodes,
+        graph.with_plain_names,
+        graph.tidy,
+    ],
+)
+def test_scores_stay_and_the_argument_is_left_alone(
+    rewrite: Callable[[onnx.ModelProto], onnx.ModelProto], batch: int
+):
+    model = dense_after_flatten()
+    before = model.SerializeToString()
+    np.testing.assert_array_equal(scores(rewrite(model), batch), scores(model, batch))
+    assert model.SerializeToString() == before
+
+
+def test_tidy_leaves_the_arithmetic_alone():
+    tidy = graph.tidy(dense_after_flatten())
+    assert operators(tidy) == ["Cast", "Reshape", "Gemm", "Sigmoid"]
+    assert {item.name for item in tidy.graph.initializer} == {
+        "reshape_1.shape", "gemm_1.weight", "gemm_1.bias",
+    }  # fmt: skip
+    assert [opset.domain for opset in tidy.opset_import] == [""]
+    assert tidy.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "N"
+
+
+def test_a_product_that_others_read_stays():
+    model = dense_after_flatten()
+    model.graph.output.append(helper.make_tensor_value_info("product", TensorProto.FLOAT, ["M", 1]))
+    model.graph.node.append(helper.make_node("Identity", ["product"], ["copy"]))
+    # A Gemm beside it would compute the product twice.
+    assert "Gemm" not in operators(graph.with_gemms(model))
+
+
+def test_names_do_not_depend_on_the_process():
+    one, other = dense_after_flatten(), dense_after_flatten()
+    for node in other.graph.node:
+        node.name = f"layer_17_{node.op_type}"
+    assert graph.tidy(one).SerializeToString(deterministic=True) == graph.tidy(
+        other
+    ).SerializeToString(deterministic=True)
