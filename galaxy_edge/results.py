@@ -101,8 +101,7 @@ class TableWriter:
 
     def write(self, prediction: Prediction) -> None:
         """Write one row."""
-        # A newline in a file name must not begin a row.
-        path = (prediction.path or "-").replace("\n", "\\n").replace("\r", "\\r")
+        path = prediction.path or "-"
         if prediction.score is None or prediction.label is None:
             verdict, score, path = "error", "-", f"{path}: {prediction.error}"
             colour = 31
@@ -112,7 +111,15 @@ class TableWriter:
         cell = f"{verdict:<{self._width}}"
         if self._colour:
             cell = f"\x1b[{colour}m{cell}\x1b[0m"
-        self._stream.write(f"{cell}  {score:>6}  {path}\n")
+        self._stream.write(f"{cell}  {score:>6}  {_printable(path)}\n")
+
+
+def _printable(text: str) -> str:
+    """Escape what could begin a row, or speak to the terminal: a file name may hold anything."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+        for letter in text
+    )
 
 
 def writer(

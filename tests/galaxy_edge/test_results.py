@@ -61,7 +61,8 @@ def test_csv_round_trips(rows: list[Prediction]):
 @given(predictions)
 def test_the_table_has_a_line_each_under_its_header(rows: list[Prediction]):
     text = written("table", rows)
-    assert text.count("\n") == len(rows) + 1
+    assert len(text.splitlines()) == len(rows) + 1
+    assert "\x1b" not in text
     assert text.startswith("verdict   score  path\n")
 
 
