@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -14,8 +15,14 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path``, and move it there when the block ends well.
 
     A reader sees the old file or the new one, never a part; after an error, or a kill, the old
-    one stands.
+    one stands. A link stays, and what it points to is replaced.
+
+    Raises:
+        OSError: the path cannot be written, or is something else than a file (a device, a pipe).
     """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)

@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from galaxy_edge.errors import DatasetError, ImageError
+from galaxy_edge.errors import ImageError
 from galaxy_edge.images import SUFFIXES, Pixels, decode
 from galaxy_edge.manifest import Preprocessing
 
@@ -70,19 +70,19 @@ def scan(
     classes: tuple[str, str],
     required: Sequence[Split] = REQUIRED,
     optional: Sequence[Split] = OPTIONAL,
-) -> dict[Split, list[LabelledFile]]:
+) -> tuple[dict[Split, list[LabelledFile]], list[str]]:
     """List the labelled files below a folder; names of splits and classes match in any case.
 
     Images may lie in folders below a class folder; files whose suffix is not an image's and
     hidden ones are passed over. Files come in sorted order, the negative class first.
 
-    Raises:
-        DatasetError: with every missing, doubled or empty folder.
+    Returns:
+        The files of each split, and a sentence for every missing, doubled or empty folder.
     """
     problems: list[str] = []
     splits: dict[Split, list[LabelledFile]] = {}
     if not data.is_dir():
-        raise DatasetError(str(data), ["there is no such folder"])
+        return splits, ["there is no such folder"]
     for split in (*required, *optional):
         folder = _child(data, split, problems, needed=split in required)
         if folder is None:
@@ -97,22 +97,33 @@ def scan(
                 problems.append(f"{class_folder} holds no images ({', '.join(sorted(SUFFIXES))})")
             files += found
         splits[split] = files
-    if problems:
-        raise DatasetError(str(data), problems)
-    return splits
+    return splits, problems
 
 
 def images_below(folder: Path, *, recursive: bool = True) -> list[Path]:
-    """The image files of a folder, sorted; hidden files and folders are passed over."""
+    """The image files of a folder, sorted; hidden files and folders are passed over.
+
+    Links are followed, each folder once. A folder that cannot be listed is itself in the result,
+    so that whoever reads it says so.
+    """
     found: list[Path] = []
-    for root, folders, names in os.walk(folder):
+    seen: set[str] = set()
+    unlisted: list[Path] = []
+    walk = os.walk(
+        folder, followlinks=True, onerror=lambda error: unlisted.append(Path(error.filename))
+    )
+    for root, folders, names in walk:
+        if (place := os.path.realpath(root)) in seen:
+            folders.clear()
+            continue
+        seen.add(place)
         folders[:] = sorted(name for name in folders if not name.startswith(".")) * recursive
         found += [
             Path(root, name)
             for name in sorted(names)
             if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
         ]
-    return found
+    return found + sorted(unlisted)
 
 
 def load(

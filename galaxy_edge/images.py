@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,9 +77,7 @@ def read(source: Source) -> Image.Image:
             file: Path | io.BytesIO = io.BytesIO(source)
         else:
             file = Path(source)
-            # Pillow takes an empty file for one of an unknown format: its user wants to know.
-            if file.stat().st_size == 0 and file.is_file():
-                raise ImageError("empty: the file has no bytes")
+            _check_file(file)
         with Image.open(file, formats=FORMATS) as image:
             return _to_rgb(image)
 
@@ -114,7 +113,7 @@ def _from_array(array: npt.NDArray[np.generic]) -> Image.Image:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     _check_size(image.width, image.height)
-    oriented = ImageOps.exif_transpose(image)
+    oriented = _upright(image)
     if oriented.mode.startswith("I;16"):
         high_byte = np.asarray(oriented).astype(np.uint16) >> 8
         return Image.fromarray(high_byte.astype(np.uint8)).convert("RGB")
@@ -128,6 +127,30 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         sky = Image.new("RGBA", colour.size, (0, 0, 0, 255))
         return Image.alpha_composite(sky, colour).convert("RGB")
     return oriented.convert("RGB")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    # Damaged EXIF says nothing about the pixels: an image whose orientation cannot be known is
+    # taken as it lies. Damaged pixels are found when they are converted.
+    except Exception:  # noqa: BLE001 - Pillow raises nearly anything for damaged data
+        return image
+
+
+def _check_file(path: Path) -> None:
+    try:
+        status = path.stat()
+    except ValueError as error:
+        raise ImageError(f"missing: {error}") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise ImageError("not an image: a folder; give the images in it (-r looks below it)")
+    # A pipe would be waited for without end.
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageError("not an image: no regular file")
+    # Pillow takes an empty file for one of an unknown format: its user wants to know.
+    if status.st_size == 0:
+        raise ImageError("empty: the file has no bytes")
 
 
 def _check_size(width: int, height: int) -> None:
@@ -145,8 +168,6 @@ def _faults_as_image_errors() -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise ImageError("missing: there is no such file") from error
-    except IsADirectoryError as error:
-        raise ImageError("not an image: a folder; give the images in it") from error
     except PermissionError as error:
         raise ImageError("not readable: permission denied") from error
     except UnidentifiedImageError as error:
@@ -155,6 +176,10 @@ def _faults_as_image_errors() -> Iterator[None]:
         raise ImageError(f"too large: {error}") from error
     except MemoryError as error:
         raise ImageError("too large: it does not fit into memory") from error
+    except OSError as error:
+        if error.errno is None:  # Pillow's own: the data end too soon
+            raise ImageError(f"damaged or truncated: {error}") from error
+        raise ImageError(f"not readable: {error.strerror}") from error
     # Pillow's plugins raise nearly anything for damaged data (OSError, SyntaxError, ValueError,
     # struct.error, zlib.error, ...), and one damaged file must not stop the others.
     except Exception as error:

@@ -94,17 +94,20 @@ class Predictor:
         """Classify images one after the other, lazily and in order.
 
         A source that cannot be read gives a prediction with ``status="error"``, the reason and no
-        score. Images are decoded in threads, a few batches ahead of the scores; the sources are
-        taken from the iterable no faster than that.
+        score. Files are decoded in threads, up to three batches ahead of the scores: that many
+        sources are taken from the iterable before the first prediction comes.
+
+        Raises:
+            ModelError: the model does not run, or gives scores outside 0 to 1.
         """
         todo = iter(sources)
         pending: deque[list[tuple[Source, Future[Pixels]]]] = deque()
         with ThreadPoolExecutor(self._threads) as pool:
             try:
-                while batch := list(islice(todo, self._batch_size)):
-                    pending.append(
-                        [(source, pool.submit(self._decode, source)) for source in batch]
-                    )
+                while batch := [
+                    (source, self._start(pool, source)) for source in islice(todo, self._batch_size)
+                ]:
+                    pending.append(batch)
                     if len(pending) > _AHEAD:
                         yield from self._finish(pending.popleft())
                 while pending:
@@ -126,8 +129,17 @@ class Predictor:
         """
         return self._session.score(images)
 
-    def _decode(self, source: Source) -> Pixels:
-        return decode(source, self.manifest.preprocessing)
+    def _start(self, pool: ThreadPoolExecutor, source: Source) -> Future[Pixels]:
+        if isinstance(source, (str, os.PathLike, bytes)):
+            return pool.submit(decode, source, self.manifest.preprocessing)
+        # The caller may fill an array anew for the next image, and a PIL image belongs to one
+        # thread: both are decoded now, here.
+        done: Future[Pixels] = Future()
+        try:
+            done.set_result(decode(source, self.manifest.preprocessing))
+        except ImageError as error:
+            done.set_exception(error)
+        return done
 
     def _finish(self, batch: list[tuple[Source, Future[Pixels]]]) -> Iterator[Prediction]:
         decoded: list[Pixels | ImageError] = []

@@ -68,6 +68,7 @@ class Session:
 
         Raises:
             ValueError: another dtype or shape.
+            ModelError: the model does not run, or gives scores outside 0 to 1.
         """
         size = self.manifest.preprocessing.size
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (size, size, 3):
@@ -77,16 +78,33 @@ class Session:
             )
         if len(images) == 0:
             return np.empty(0, np.float32)
-        (scores,) = self._session.run([OUTPUT_NAME], {INPUT_NAME: np.ascontiguousarray(images)})
+        batch = {INPUT_NAME: np.ascontiguousarray(images)}
+        try:
+            (scores,) = self._session.run([OUTPUT_NAME], batch)
+        except Exception as error:  # as above
+            raise ModelError(f"onnxruntime cannot run the model: {error}") from error
+        # Not "any outside": NaN is neither inside nor outside.
+        if not np.all((scores >= 0) & (scores <= 1)):
+            raise ModelError("the model gives scores that are no probabilities; it is damaged")
         return np.asarray(scores, dtype=np.float32)[:, 0]
 
     def _check_signature(self) -> None:
         size = self.manifest.preprocessing.size
-        inputs = [(item.name, item.type, item.shape[1:]) for item in self._session.get_inputs()]
-        outputs = [(item.name, item.type, item.shape[1:]) for item in self._session.get_outputs()]
-        if inputs != [(INPUT_NAME, "tensor(uint8)", [size, size, 3])]:
+        inputs = [(item.name, item.type, item.shape) for item in self._session.get_inputs()]
+        outputs = [(item.name, item.type, item.shape) for item in self._session.get_outputs()]
+        if not _match(inputs, INPUT_NAME, "tensor(uint8)", [size, size, 3]):
             raise ModelError(
                 f"its input must be {INPUT_NAME}, uint8 [N, {size}, {size}, 3], not {inputs}"
             )
-        if outputs != [(OUTPUT_NAME, "tensor(float)", [1])]:
+        if not _match(outputs, OUTPUT_NAME, "tensor(float)", [1]):
             raise ModelError(f"its output must be {OUTPUT_NAME}, float32 [N, 1], not {outputs}")
+
+
+def _match(
+    found: list[tuple[str, str, list[int | str | None]]], name: str, kind: str, shape: list[int]
+) -> bool:
+    """Whether there is one tensor alone, of this name, type and shape, for any number of images."""
+    if len(found) != 1 or len(found[0][2]) != len(shape) + 1:
+        return False
+    batch = found[0][2][0]
+    return found[0] == (name, kind, [batch, *shape]) and not isinstance(batch, int)

@@ -31,5 +31,7 @@ def expand(arguments: Iterable[str], stdin: BinaryIO, *, recursive: bool = False
 
 
 def _images(path: str, *, recursive: bool) -> Iterator[str]:
-    found = images_below(Path(path), recursive=recursive) if Path(path).is_dir() else []
+    # Unlike Path.is_dir, this says no to a path that cannot be looked at, whatever the reason.
+    is_folder = os.path.isdir(path)  # noqa: PTH112
+    found = images_below(Path(path), recursive=recursive) if is_folder else []
     yield from map(str, found) if found else [path]

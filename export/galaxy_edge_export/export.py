@@ -138,9 +138,12 @@ def prepare(
     sample = images.calibration_sample(
         files["Train"], quantization.calibration_images, quantization.seed
     )
-    small = quantize(model, images.load(sample, trained).pixels)
+    # Data that were given are the user's choice; the run's own must be what it was trained with.
+    digests = trained.digests if quantization.data is None else {}
+    calibration = images.load(sample, trained.preprocessing, digests)
+    small = quantize(model, calibration.pixels)
     int8 = _session(small, manifest)
-    valid = images.load(files["Valid"], trained)
+    valid = images.load(files["Valid"], trained.preprocessing, digests)
     cost = gates.measure_cost(
         valid.labels, _score(fp32, valid.pixels), _score(int8, valid.pixels), threshold
     )

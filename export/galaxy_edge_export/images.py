@@ -10,6 +10,7 @@ import numpy as np
 from galaxy_edge import folders
 from galaxy_edge.errors import DatasetError, UsageError
 from galaxy_edge.folders import LabelledFile, Loaded, Split
+from galaxy_edge.manifest import Preprocessing
 from galaxy_edge_export.trained import Trained
 
 
@@ -21,7 +22,10 @@ def labelled_files(trained: Trained, data: Path | None) -> Mapping[Split, Sequen
         DatasetError: ``data`` lacks a folder, or the run's data are no longer there.
     """
     if data is not None:
-        return folders.scan(data, trained.labels, optional=())
+        files, problems = folders.scan(data, trained.labels, optional=())
+        if problems:
+            raise DatasetError(str(data), problems)
+        return files
     if not trained.files:
         raise UsageError(
             "a bare model does not say what it was trained on; give labelled folders with --data"
@@ -37,18 +41,25 @@ def labelled_files(trained: Trained, data: Path | None) -> Mapping[Split, Sequen
     return trained.files
 
 
-def load(files: Sequence[LabelledFile], trained: Trained) -> Loaded:
+def load(
+    files: Sequence[LabelledFile], preprocessing: Preprocessing, digests: Mapping[Path, str]
+) -> Loaded:
     """Decode files, and make sure that they are what the model was trained with.
+
+    Args:
+        files: what to decode.
+        preprocessing: the model's.
+        digests: SHA-256 that files had when the model was trained; empty for other data.
 
     Raises:
         DatasetError: unreadable files, or files of the run that have changed since.
     """
-    loaded = folders.load(files, trained.preprocessing)
+    loaded = folders.load(files, preprocessing)
     problems = [f"{fault.path}: {fault.reason}" for fault in loaded.faults]
     problems += [
         f"{file.path} has changed since the training"
         for file, sha256 in zip(loaded.files, loaded.digests, strict=True)
-        if trained.digests.get(file.path, sha256) != sha256
+        if digests.get(file.path, sha256) != sha256
     ]
     if problems:
         raise DatasetError("the data for the export", problems)

@@ -14,7 +14,7 @@ import keras
 
 from galaxy_edge.errors import ModelError, UsageError
 from galaxy_edge.folders import LabelledFile, Split
-from galaxy_edge.manifest import Preprocessing, preprocessing_from
+from galaxy_edge.manifest import Preprocessing, check_labels, preprocessing_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,12 @@ def load(trained: Trained) -> keras.Model:
 
 
 def rescales_itself(model: keras.Model) -> bool:
-    """Whether the model divides its pixels by 255 itself."""
-    return any(isinstance(layer, keras.layers.Rescaling) for layer in model.layers)
+    """Whether the model takes pixels of 0 to 255 and rescales them itself, at any depth."""
+    return any(
+        isinstance(layer, keras.layers.Rescaling)
+        or (isinstance(layer, keras.Model) and rescales_itself(layer))
+        for layer in model.layers
+    )
 
 
 def _from_run(run: Path, model: Path) -> Trained:
@@ -118,6 +122,9 @@ def _from_run(run: Path, model: Path) -> Trained:
         )
         root = Path(data["root"])
         negative, positive = config["classes"]
+        check_labels((negative, positive))
+        if not data["files"]["Train"] or not data["files"]["Valid"]:
+            raise ValueError("it names no images")  # noqa: TRY301 - one fault among the others
         summary = ("epochs", "best_epoch", "stopped", "backend", "versions")
         return Trained(
             path=model,
@@ -140,7 +147,7 @@ def _from_run(run: Path, model: Path) -> Trained:
                 for item in items
             },
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{run} is a damaged run folder: {error!r}") from error
 
 

@@ -45,7 +45,7 @@ def export(
     calibration_images: Annotated[
         int, typer.Option(help="Training images to calibrate on, as many of each class.")
     ] = 512,
-    seed: Annotated[int, typer.Option(help="Of the draw of the calibration images.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draw of the calibration images.")] = 0,
     max_accuracy_drop: Annotated[float, typer.Option(help="Percentage points.")] = 0.2,
     max_flips: Annotated[float, typer.Option(help="Changed verdicts, percent.")] = 0.5,
     max_auc_drop: Annotated[float, typer.Option(help="Absolute.")] = 0.002,

@@ -10,14 +10,28 @@ from contextlib import contextmanager
 
 from galaxy_edge.errors import UsageError
 
+_BACKENDS = ("tensorflow", "jax", "torch")
+
 
 @contextmanager
 def importing(extra: str) -> Iterator[None]:
-    """Import an extra quietly, and turn its absence into a message that names the remedy."""
+    """Import an extra quietly, and turn its absence into a message that names the remedy.
+
+    Raises:
+        UsageError: it is not installed, or KERAS_BACKEND asks for what is not there.
+    """
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if backend not in _BACKENDS:
+        raise UsageError(f"KERAS_BACKEND is {backend!r}; it can be {', '.join(_BACKENDS)}")
     try:
         with _hushed():
             yield
     except ModuleNotFoundError as error:
+        if error.name == backend != "tensorflow":
+            raise UsageError(
+                f"KERAS_BACKEND is {backend!r}, which is not installed; install it, or leave "
+                "KERAS_BACKEND unset to use TensorFlow"
+            ) from error
         raise UsageError(
             f"this command needs {error.name}, which is not installed; install the extra "
             f"`{extra}`: pip install 'galaxy-edge[{extra}]'"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
+import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -11,7 +15,10 @@ import typer
 from galaxy_edge.cli.export import export
 from galaxy_edge.cli.predict import predict
 from galaxy_edge.cli.train import train
-from galaxy_edge.errors import GalaxyEdgeError
+from galaxy_edge.errors import GalaxyEdgeError, UsageError
+
+#: EX_SOFTWARE of sysexits.h.
+_BUG = 70
 
 app = typer.Typer(
     name="galaxy-edge",
@@ -48,14 +55,35 @@ def options(
     """Tell real galaxy cutouts from synthetic ones, from one self-describing ONNX file."""
 
 
+def _open_closed_streams() -> None:
+    """Give a program started without stdin, stdout or stderr the null device in their place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit.
 
     Typer itself ends a usage error with 2, Ctrl-C with 130, and a closed pipe quietly.
     """
+    _open_closed_streams()
+    # Pillow warns of odd metadata in lines of its own source; what matters becomes a row's error.
+    warnings.filterwarnings("ignore", module=r"PIL\b")
     try:
         app(arguments, standalone_mode=True)
     except GalaxyEdgeError as error:
         print(f"galaxy-edge: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"galaxy-edge: {where}{error.strerror or error}", file=sys.stderr)
+        sys.exit(UsageError.exit_code)
+    except MemoryError as error:
+        print(f"galaxy-edge: there is not enough memory: {error}", file=sys.stderr)
+        sys.exit(UsageError.exit_code)
+    except Exception:  # noqa: BLE001 - ours to mend; 1 would say that some inputs failed
+        traceback.print_exc()
+        print("galaxy-edge: this is a bug; please report it with the lines above", file=sys.stderr)
+        sys.exit(_BUG)
     raise AssertionError("Typer exits by itself")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,14 +61,14 @@ def predict(
     from galaxy_edge.results import writer
     from galaxy_edge.sources import expand
 
+    form = form or _format_of(output)
+    _check_spares(output, [*paths, *([str(model)] if model else [])])
     predictor = Predictor(
         model, device=device, threads=threads, threshold=threshold, batch_size=batch_size
     )
     total = failed = positive = 0
     with _opened(output) as stream, _ticking(stream, quiet=quiet) as tick:
-        rows = writer(
-            form or _format_of(output), stream, predictor.manifest.labels, colour=_colourful(stream)
-        )
+        rows = writer(form, stream, predictor.manifest.labels, colour=_colourful(stream))
         inputs = expand(paths, sys.stdin.buffer, recursive=recursive)
         for prediction in predictor.predict_many(inputs):
             rows.write(prediction)
@@ -87,13 +88,26 @@ def predict(
 
 
 def _format_of(output: Path | None) -> Literal["table", "jsonl", "csv"]:
-    suffix = output.suffix.lower() if output else ""
-    return "jsonl" if suffix == ".jsonl" else "csv" if suffix == ".csv" else "table"
+    match output.suffix.lower() if output else "":
+        case "" | ".txt":
+            return "table"
+        case ".jsonl":
+            return "jsonl"
+        case ".csv":
+            return "csv"
+    raise UsageError(f"the suffix of {output} names no format; use .jsonl, .csv, or --format")
+
+
+def _check_spares(output: Path | None, paths: list[str]) -> None:
+    """Refuse an output that is one of the inputs: opening it would empty it."""
+    if output is None or not output.exists():
+        return
+    for path in paths:
+        if os.path.exists(path) and output.samefile(path):  # noqa: PTH110 - never raises
+            raise UsageError(f"the output {output} is an input, too, and would be lost")
 
 
 def _colourful(stream: TextIO) -> bool:
-    import os
-
     # https://no-color.org
     return stream.isatty() and not os.environ.get("NO_COLOR")
 
@@ -101,10 +115,10 @@ def _colourful(stream: TextIO) -> bool:
 @contextmanager
 def _opened(output: Path | None) -> Iterator[TextIO]:
     if output is None:
-        # File names need not be UTF-8; they leave as the bytes they came in as.
-        # A row leaves when it is known, whoever reads.
+        # File names leave as the bytes they came in as, whatever the locale; a row leaves when it
+        # is known, whoever reads.
         if hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(errors="surrogateescape", line_buffering=True)
+            sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape", line_buffering=True)
         yield sys.stdout
         return
     try:

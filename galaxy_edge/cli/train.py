@@ -171,10 +171,11 @@ def train(
     try:
         run = fit(data, output, config, resume=resume, quiet=quiet)
     except KeyboardInterrupt:
-        print(
-            f"interrupted; {output}.partial keeps the epochs that are done: repeat the command "
-            "with --resume to go on",
-            file=sys.stderr,
-        )
+        if Path(f"{output}.partial").exists():
+            print(
+                f"interrupted; {output}.partial keeps the epochs that are done: repeat the "
+                "command with --resume to go on",
+                file=sys.stderr,
+            )
         raise
     typer.echo(run)

@@ -89,6 +89,73 @@ def test_the_suffix_of_the_output_gives_the_format(
     assert Path(name).read_text().startswith(start)
 
 
+def test_an_unknown_suffix_names_no_format(images: Path, model_file: Path, cli: Cli):
+    code, _, err = cli("predict", "a.png", "-m", model_file, "-o", "r.parquet")
+    assert code == 2
+    assert "--format" in err
+    assert not Path("r.parquet").exists()
+    assert cli("predict", "a.png", "-m", model_file, "-o", "r.x", "--format", "csv")[0] == 0
+
+
+def test_an_output_that_is_an_input_is_not_emptied(images: Path, model_file: Path, cli: Cli):
+    for output in ("a.png", model_file):
+        before = Path(output).read_bytes()
+        code, _, err = cli("predict", "a.png", "-m", model_file, "-o", output, "--format", "csv")
+        assert code == 2
+        assert "would be lost" in err
+        assert Path(output).read_bytes() == before
+
+
+@pytest.mark.parametrize("redirect", ["> /dev/full", "-o /dev/full"])
+def test_a_full_disk_is_told(images: Path, model_file: Path, redirect: str):
+    command = f"{sys.executable} -m galaxy_edge predict a.png -m {model_file} {redirect}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", "2>&-"])
+def test_a_closed_stream_is_no_failure(images: Path, model_file: Path, closed: str):
+    command = f"{sys.executable} -m galaxy_edge predict a.png -m {model_file} {closed}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == 2
+
+
+def test_names_leave_as_they_came_whatever_the_locale(images: Path, model_file: Path):
+    Path("\u00e9.png").write_bytes(encoded(galaxy(1)))
+    done = subprocess.run(
+        [*COMMAND, "predict", "\u00e9.png", "-m", model_file, "-q"],
+        capture_output=True, check=True, env=os.environ | {"PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert done.stdout.decode().endswith("\u00e9.png\n")
+
+
+def test_a_bug_is_not_taken_for_a_failed_input(images: Path, cli: Cli, monkeypatch):
+    def broken(*arguments: object, **options: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("galaxy_edge.predictor.Predictor.__init__", broken)
+    code, _, err = cli("predict", "a.png")
+    assert code == 70
+    assert "ZeroDivisionError" in err
+    assert "report" in err
+
+
+def test_progress_counts_images_when_rows_go_elsewhere(images: Path, model_file: Path):
+    parent, child = pty.openpty()
+    try:
+        subprocess.run(
+            [*COMMAND, "predict", "a.png", "b.png", "-m", model_file, "-o", "rows.csv"],
+            stderr=child, check=True, env=os.environ | {"TERM": "xterm"},
+        )  # fmt: skip
+        assert b"2 images" in os.read(parent, 100_000)
+    finally:
+        os.close(parent)
+        os.close(child)
+
+
 def test_an_output_that_cannot_be_written(images: Path, model_file: Path, cli: Cli):
     code, _, err = cli("predict", "a.png", "-m", model_file, "-o", "absent/r.csv")
     assert code == 2
@@ -219,6 +286,18 @@ def test_an_absent_extra_names_the_remedy(images: Path, tmp_path: Path):
         assert done.returncode == 2
         assert f"galaxy-edge[{extra}]" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("backend", "words"), [("rubbish", "rubbish"), ("jax", "install")])
+def test_a_backend_that_is_not_there(tmp_path: Path, backend: str, words: str):
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['jax'] = None\n")
+    done = subprocess.run(
+        [*COMMAND, "train", "."], capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": str(tmp_path), "KERAS_BACKEND": backend},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_help_names_every_command(cli: Cli):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -180,6 +181,26 @@ def test_each_fault_has_its_reason(tmp_path: Path, name: str, content: bytes | N
         path.write_bytes(content)
     with pytest.raises(ImageError, match=reason):
         decode(path, AS_IS)
+
+
+def test_what_is_no_file_has_its_reason_and_is_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
+    for path, reason in (
+        (tmp_path / "pipe.png", "no regular file"),
+        (tmp_path / "loop.png", "not readable"),
+        (tmp_path / ("a" * 300), "not readable"),
+        ("nul\0.png", "missing"),
+    ):
+        with pytest.raises(ImageError, match=reason):
+            decode(path, AS_IS)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_damaged_exif_leaves_the_image_as_it_lies():
+    file = io.BytesIO()
+    Image.fromarray(galaxy(1)).save(file, "PNG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\x01\x12")
+    assert np.array_equal(decode(file.getvalue(), AS_IS), galaxy(1))
 
 
 def test_a_folder_is_no_image(tmp_path: Path):

@@ -186,3 +186,63 @@ def test_threads_are_the_cores_this_process_may_use(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3, 5, 7}, raising=False)
     assert thread_count() == 3
     assert thread_count(2) == 2
+
+
+def test_a_source_that_changes_while_others_are_scored_keeps_its_score(predictor: Predictor):
+    buffer = np.empty((20, 20, 3), np.uint8)
+
+    def reused() -> Iterator[np.ndarray]:
+        for seed in range(40):
+            buffer[:] = galaxy(seed)
+            yield buffer
+
+    expected = [prediction.score for prediction in predictor.predict_many(map(galaxy, range(40)))]
+    assert [prediction.score for prediction in predictor.predict_many(reused())] == expected
+
+
+def test_one_lazily_opened_image_may_come_twice(predictor: Predictor):
+    content = encoded(galaxy(1, 300))
+    for _ in range(20):
+        image = Image.open(io.BytesIO(content))
+        first, second = predictor.predict_many([image, image])
+        assert first.score == second.score == predictor.predict(content).score
+
+
+def rewritten(
+    model_file: Path, path: Path, score: list[onnx.NodeProto], batch: object = "N"
+) -> Path:
+    """The model with other nodes in place of its last one, and another batch dimension."""
+    model = onnx.load(model_file)
+    last = model.graph.node.pop()
+    for node in score:
+        node.input[0] = node.input[0] or last.input[0]
+        model.graph.node.append(node)
+    for value in (model.graph.input[0], model.graph.output[0]):
+        dimension = value.type.tensor_type.shape.dim[0]
+        if isinstance(batch, int):
+            dimension.dim_value = batch
+    onnx.save(model, path)
+    return path
+
+
+@pytest.mark.parametrize("operator", ["Log", "Exp"])
+def test_scores_that_are_no_probabilities_are_no_verdicts(
+    model_file: Path, tmp_path: Path, operator: str
+):
+    nodes = [
+        onnx.helper.make_node("Abs", [""], ["positive"]),
+        onnx.helper.make_node("Neg", ["positive"], ["negative"]),
+        # The logarithm of a negative number is NaN; e to a positive one is over 1.
+        onnx.helper.make_node(
+            operator, ["negative" if operator == "Log" else "positive"], ["score"]
+        ),
+    ]
+    path = rewritten(model_file, tmp_path / "m.onnx", nodes)
+    with pytest.raises(ModelError, match="no probabilities"):
+        Predictor(path).predict(galaxy(1))
+
+
+def test_a_file_for_batches_of_one_is_refused(model_file: Path, tmp_path: Path):
+    nodes = [onnx.helper.make_node("Sigmoid", [""], ["score"])]
+    with pytest.raises(ModelError, match="input"):
+        Predictor(rewritten(model_file, tmp_path / "m.onnx", nodes, batch=1))

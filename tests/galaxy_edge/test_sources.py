@@ -65,3 +65,28 @@ def test_stdin_is_a_list_taken_literally(tree: Path):
     assert paths("a.JPG", "-", stdin=stdin) == [
         "a.JPG", "b.png", "*.png", os.fsdecode(b"odd \xff name.png"),
     ]  # fmt: skip
+
+
+def test_links_are_followed_each_folder_once(tree: Path):
+    (tree / "deep" / "up").symlink_to(tree)
+    (tree / "elsewhere").symlink_to(tree / "deep" / "er")
+    names = [os.path.basename(path) for path in paths(".", recursive=True)]
+    assert sorted(names) == ["[1].png", "a.JPG", "b.png", "c.tif", "d.webp"]
+
+
+def test_a_folder_that_cannot_be_listed_is_passed_on(tree: Path, monkeypatch: pytest.MonkeyPatch):
+    scandir = os.scandir
+
+    def refusing(path: str) -> object:
+        if os.path.basename(path) == "deep":
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert os.path.join(".", "deep") in [
+        os.path.join(".", path) for path in paths(".", recursive=True)
+    ]
+
+
+def test_a_path_that_cannot_be_looked_at_is_passed_on(tree: Path):
+    assert paths("a" * 5000) == ["a" * 5000]

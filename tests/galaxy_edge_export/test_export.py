@@ -215,9 +215,12 @@ def test_a_bare_model_takes_its_settings_from_the_options(
     assert manifest.threshold == 0.25
 
 
-def test_a_model_that_rescales_itself_is_not_rescaled_again(tmp_path: Path, cli: Cli):
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_model_that_rescales_itself_is_not_rescaled_again(tmp_path: Path, cli: Cli, nested: bool):
+    rescaling = keras.layers.Rescaling(1 / 255)
+    first = keras.Sequential([keras.Input((12, 12, 3)), rescaling]) if nested else rescaling
     model = keras.Sequential(
-        [keras.Input((12, 12, 3)), keras.layers.Rescaling(1 / 255), keras.layers.Flatten(),
+        [keras.Input((12, 12, 3)), first, keras.layers.Flatten(),
          keras.layers.Dense(1, activation="sigmoid")]
     )  # fmt: skip
     model.save(tmp_path / "m.keras")
@@ -249,7 +252,9 @@ def test_quantising_a_bare_model_needs_data(bare: Path, tmp_path: Path, cli: Cli
 def test_the_calibration_sample_is_balanced_and_seeded(data: Path):
     from galaxy_edge import folders
 
-    files = folders.scan(data, ("Fake", "Real"))["Train"][3:]  # 9 Fake, 12 Real
+    splits, problems = folders.scan(data, ("Fake", "Real"))
+    assert problems == []
+    files = splits["Train"][3:]  # 9 Fake, 12 Real
     sample = calibration_sample(files, 12, seed=1)
     assert [file.label for file in sample] == [0] * 6 + [1] * 6
     assert len(set(sample)) == 12
@@ -293,6 +298,42 @@ def test_data_that_changed_since_the_training_are_refused(tmp_path: Path, cli: C
     assert code == 2
     assert "--data" in err
     assert not (copy / "model-int8.onnx").exists()
+
+
+def test_data_that_are_given_are_the_users_choice(tmp_path: Path, cli: Cli, copy: Path):
+    moved = tmp_path / "data"
+    shutil.copytree(json.loads((copy / "data.json").read_text())["root"], moved)
+    (moved / "Valid" / "Real" / "000.png").write_bytes(encoded(galaxy(999)))
+    assert cli("export", copy, "--quantize", "--data", moved, *LENIENT, "-q")[0] == 0
+
+
+def test_the_seed_of_the_calibration_travels(run_folder: Path, tmp_path: Path, cli: Cli):
+    path = tmp_path / "q.onnx"
+    options = ("--quantize", "--seed", 7, "--calibration-images", 4, *LENIENT, "-q")
+    assert cli("export", run_folder, "-o", path, *options)[0] == 0
+    assert Predictor(path).manifest.quantization["calibration"]["seed"] == 7
+    assert cli("export", run_folder, "-o", path, "--quantize", "--seed", -1)[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("config.json", {"preprocessing": [1]}),
+        ("config.json", {"classes": [1, 2]}),
+        ("config.json", {"classes": ["Fake ", "Real"]}),
+        ("data.json", {"files": []}),
+        ("data.json", {"files": {"Valid": []}}),
+        ("metrics.json", {"best_epoch": None, "Valid": 1}),
+    ],
+)
+def test_a_damaged_run_folder_says_so(copy: Path, cli: Cli, name: str, change: dict[str, object]):
+    document = json.loads((copy / name).read_text()) | change
+    if name == "metrics.json":
+        del document["best_epoch"]
+    (copy / name).write_text(json.dumps(document))
+    code, _, err = cli("export", copy, "-q")
+    assert code == 3
+    assert "damaged run folder" in err
 
 
 def with_config(path: Path, change: Callable[[str], str]) -> None:

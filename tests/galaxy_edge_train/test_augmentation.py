@@ -76,6 +76,15 @@ def test_draws_fill_their_ranges_and_stay_inside():
     assert np.corrcoef([t.zx for t in drawn], [t.zy for t in drawn])[0, 1] < 0.1
 
 
+def test_each_shift_has_its_own_range():
+    """``ImageDataGenerator`` draws tx from the height's range and ty from the width's."""
+    config = AugmentConfig(height_shift=0.1, width_shift=0.4)
+    rng = np.random.default_rng(0)
+    drawn = [draw(config, 100, rng) for _ in range(500)]
+    assert 9 < max(abs(transform.tx) for transform in drawn) <= 10
+    assert 38 < max(abs(transform.ty) for transform in drawn) <= 40
+
+
 def test_a_range_of_nothing_changes_nothing():
     still = AugmentConfig(
         rotation=0, width_shift=0, height_shift=0, shear=0, zoom=0, horizontal_flip=False

@@ -58,7 +58,7 @@ def test_a_training_batch_and_a_prediction_see_the_same_bytes(
     session_data: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch
 ):
     predictor = Predictor(model_file)
-    files = folders.scan(session_data, ("Fake", "Real"))["Train"]
+    files = folders.scan(session_data, ("Fake", "Real"))[0]["Train"]
     loaded = folders.load(files, predictor.manifest.preprocessing)
     trained_on = Batches(loaded.pixels, loaded.labels, 8, AugmentConfig()).pixels(0)
 

@@ -87,6 +87,22 @@ def test_unreadable_images_and_doubles_are_named_at_once(data: Path):
         assert words in str(caught.value)
 
 
+def test_faults_of_folders_and_of_files_are_named_together(data: Path):
+    for path in (data / "Valid" / "Real").iterdir():
+        path.unlink()
+    (data / "Train" / "Fake" / "000.png").write_bytes(b"")
+    with pytest.raises(DatasetError) as caught:
+        load(data, CONFIG)
+    assert len(caught.value.problems) == 2
+
+
+def test_an_image_in_both_classes_is_named(data: Path):
+    folder = data / "Train"
+    (folder / "Fake" / "x.png").write_bytes((folder / "Real" / "000.png").read_bytes())
+    with pytest.raises(DatasetError, match="in two classes"):
+        load(data, CONFIG)
+
+
 def test_skipping_says_what_it_left_out(data: Path, capsys: pytest.CaptureFixture[str]):
     (data / "Train" / "Fake" / "000.png").write_bytes(b"")
     dataset = load(data, SKIPPING)

@@ -61,6 +61,140 @@ def test_the_configuration_is_the_resolved_one(run_folder: Path):
     assert config["learning_rate"] == 0.001
 
 
+def test_every_option_reaches_the_configuration(data: Path, tmp_path: Path):
+    run = tmp_path / "run"
+    code = galaxy_edge_in_process(
+        "train", data, "-o", run, "-q", "--image-size", 30, "--resize", "lanczos",
+        "--working-size", 16, "--augment", "none", "--rotation", 1, "--width-shift", 0.02,
+        "--height-shift", 0.03, "--shear", 0.4, "--zoom", 0.05, "--no-flip", "--filters", "3",
+        "--kernel-size", 5, "--pool-size", 3, "--dense-units", 7, "--dropout", 0,
+        "--learning-rate", 0.006, "--batch-size", 9, "--epochs", 1, "--patience", 4,
+        "--stop-at-accuracy", 0.75, "--seed", 11, "--skip-unreadable",
+    )  # fmt: skip
+    assert code == 0
+    assert json.loads((run / "config.json").read_text()) == {
+        "classes": ["Fake", "Real"],
+        "preprocessing": {
+            "size": 30, "resize": "lanczos", "working_size": 16, "colour": "RGB",
+        },
+        "network": {
+            "filters": [3], "kernel_size": 5, "pool_size": 3, "dense_units": 7, "dropout": 0,
+        },
+        "augment": {
+            "kind": "none", "rotation": 1, "width_shift": 0.02, "height_shift": 0.03, "shear": 0.4,
+            "zoom": 0.05, "horizontal_flip": False,
+        },
+        "learning_rate": 0.006,
+        "batch_size": 9,
+        "epochs": 1,
+        "patience": 4,
+        "stop_at_accuracy": 0.75,
+        "seed": 11,
+        "skip_unreadable": True,
+    }  # fmt: skip
+
+
+def test_the_optimizer_and_the_loss_are_the_documented_ones(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    import keras
+
+    compiled = {}
+    compile_ = keras.Sequential.compile
+
+    def spy(self: object, **how: object) -> None:
+        compiled.update(how)
+        compile_(self, **how)
+
+    monkeypatch.setattr(keras.Sequential, "compile", spy)
+    options = (*TINY, "--epochs", "1", "-q", "--learning-rate", "0.004")
+    assert galaxy_edge_in_process("train", data, "-o", tmp_path / "run", *options) == 0
+    assert type(compiled["optimizer"]) is keras.optimizers.Adam
+    assert float(compiled["optimizer"].learning_rate) == pytest.approx(0.004)
+    assert compiled["loss"] == "binary_crossentropy"
+    assert compiled["metrics"] == ["accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        # Steps too small to change a loss: the first epoch stays the best.
+        (("--learning-rate", "1e-30", "--patience", "2"), "no better validation loss for 2"),
+        (("--stop-at-accuracy", "0.01"), "reached 0.01"),
+    ],
+)
+def test_training_stops_early(data: Path, tmp_path: Path, options: tuple[str, ...], reason: str):
+    run = tmp_path / "run"
+    command = ("train", data, "-o", run, *TINY, "-q", "--epochs", "9", *options)
+    assert galaxy_edge_in_process(*command) == 0
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert reason in metrics["stopped"]
+    assert metrics["epochs"] == len(rows(run / "epochs.csv")) < 9
+
+
+def test_a_training_that_diverges_says_so(data: Path, tmp_path: Path, cli: Cli):
+    command = ("train", data, "-o", tmp_path / "run", *TINY, "--epochs", "9")
+    code, _, err = cli(*command, "--learning-rate", "1e38")
+    assert code == 2
+    assert "diverged" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("damage", ["state.json", "config.json", "best", "last"])
+def test_a_damaged_unfinished_run_says_so(data: Path, tmp_path: Path, cli: Cli, damage: str):
+    from galaxy_edge_train.run import Run
+
+    command = ("train", data, "-o", tmp_path / "run", *TINY, "--epochs", "1", "-q")
+    with pytest.MonkeyPatch.context() as patch:
+        # As a kill before the renaming leaves it.
+        patch.setattr(Run, "finish", lambda self: self.partial)
+        assert cli(*command)[0] == 0
+    checkpoint = tmp_path / "run.partial" / "checkpoint"
+    if damage in ("best", "last"):
+        next(checkpoint.glob(f"{damage}-*")).unlink()
+    else:
+        next((tmp_path / "run.partial").rglob(damage)).write_text("")
+    code, _, err = cli(*command, "--resume")
+    assert code == 2
+    assert "is damaged" in err
+    assert "Traceback" not in err
+
+
+def test_a_kill_before_the_renaming_costs_nothing(data: Path, tmp_path: Path, cli: Cli):
+    from galaxy_edge_train.run import Run
+
+    command = ("train", data, "-o", tmp_path / "run", *TINY, "--epochs", "2", "-q")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "finish", lambda self: self.partial)
+        assert cli(*command)[0] == 0
+    before = (tmp_path / "run.partial" / "epochs.csv").read_text()
+    assert cli(*command, "--resume")[0] == 0
+    # Not an epoch was trained again: even the times are those of the first attempt.
+    assert (tmp_path / "run" / "epochs.csv").read_text() == before
+    assert not (tmp_path / "run" / "checkpoint").exists()
+
+
+def test_a_run_goes_on_with_the_keras_that_began_it(data: Path, tmp_path: Path, cli: Cli):
+    from galaxy_edge_train.run import Run
+
+    command = ("train", data, "-o", tmp_path / "run", *TINY, "--epochs", "1", "-q")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "finish", lambda self: self.partial)
+        patch.setattr("galaxy_edge_train.network.keras_in_use", lambda: "jax, Keras 9")
+        assert cli(*command)[0] == 0
+    code, _, err = cli(*command, "--resume")
+    assert code == 2
+    assert "jax, Keras 9" in err
+
+
+@pytest.mark.parametrize("output", [".", "data/Train/Fake/000.png/run"])
+def test_an_output_that_cannot_be_made(data: Path, cli: Cli, monkeypatch, output: str):
+    monkeypatch.chdir(data.parent)
+    code, _, err = cli("train", data, "-o", output, *TINY)
+    assert code == 2
+    assert "Traceback" not in err
+
+
 def test_metrics_cover_validation_and_test(run_folder: Path):
     metrics = json.loads((run_folder / "metrics.json").read_text())
     assert metrics["Valid"]["images"] == 16

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import keras
 
+from galaxy_edge.errors import UsageError
 from galaxy_edge_train import network
 from galaxy_edge_train.config import TrainConfig
 from galaxy_edge_train.run import Row, Run, State
@@ -59,6 +61,11 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         assert logs is not None
         number = len(self.history) + 1
         names = ("accuracy", "loss", "val_accuracy", "val_loss")
+        if not math.isfinite(logs["loss"] + logs["val_loss"]):
+            raise UsageError(
+                f"the training diverged in epoch {number}: its loss is {logs['loss']}; delete "
+                f"{self._run.partial} and train again with a smaller --learning-rate"
+            )
         self.history.append(
             {"epoch": number}
             | {name: float(logs[name]) for name in names}
@@ -70,7 +77,10 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
             self._best = f"best-{number}.weights.h5"
             self.model.save_weights(self._run.checkpoints / self._best)
         generators = network.generator_states(self.model)
-        self._run.commit(State(tuple(self.history), last, self._best, generators), self.batches)
+        self._run.commit(
+            State(tuple(self.history), last, self._best, generators, network.keras_in_use()),
+            self.batches,
+        )
         if self.stopped is not None:
             self.model.stop_training = True
 

@@ -110,8 +110,7 @@ class TrainConfig:
             raise UsageError(f"learning_rate must be positive, not {self.learning_rate}")
         if self.stop_at_accuracy is not None:
             _within("stop_at_accuracy", self.stop_at_accuracy, 0.0, 1.0)
-        if self.seed < 0:
-            raise UsageError(f"seed must not be negative, not {self.seed}")
+        _within("seed", self.seed, 0, 2**32 - 1)  # what NumPy and Keras take
         self.network.check_fits(self.preprocessing.size)
 
     def document(self) -> dict[str, Any]:

@@ -75,11 +75,11 @@ def load(
         progress: called with the files done so far and their number.
 
     Raises:
-        DatasetError: with every fault found: missing or empty folders; or else unreadable files
-            (unless left out) and images that are in two halves.
+        DatasetError: with every fault found: missing or empty folders, unreadable files (unless
+            left out), images that are in two halves or in two classes.
     """
     root = root.absolute()
-    listed = folders.scan(root, config.classes)
+    listed, problems = folders.scan(root, config.classes)
     total = sum(map(len, listed.values()))
     splits: dict[Split, Loaded] = {}
     before = 0
@@ -89,7 +89,11 @@ def load(
         )
         before += len(files)
     dataset = Dataset(root, config.classes, splits)
-    problems = [*_unreadable(dataset, skip=config.skip_unreadable), *_in_two_halves(dataset)]
+    if not config.skip_unreadable:
+        problems += _unreadable(dataset)
+    elif not problems:
+        problems += _left_empty(dataset)
+    problems += _doubles(dataset)
     if problems:
         raise DatasetError(str(root), problems)
     for loaded in splits.values():
@@ -102,13 +106,15 @@ def _shifted(progress: Callable[[int, int], None], before: int, total: int, done
     progress(before + done, total)
 
 
-def _unreadable(dataset: Dataset, *, skip: bool) -> list[str]:
-    if not skip:
-        return [
-            f"{fault.path}: {fault.reason} (--skip-unreadable trains without it)"
-            for loaded in dataset.splits.values()
-            for fault in loaded.faults
-        ]
+def _unreadable(dataset: Dataset) -> list[str]:
+    return [
+        f"{fault.path}: {fault.reason} (--skip-unreadable trains without it)"
+        for loaded in dataset.splits.values()
+        for fault in loaded.faults
+    ]
+
+
+def _left_empty(dataset: Dataset) -> list[str]:
     return [
         f"{split} has no readable image of {name}"
         for split, loaded in dataset.splits.items()
@@ -117,13 +123,15 @@ def _unreadable(dataset: Dataset, *, skip: bool) -> list[str]:
     ]
 
 
-def _in_two_halves(dataset: Dataset) -> list[str]:
-    places: defaultdict[str, dict[Split, Path]] = defaultdict(dict)
+def _doubles(dataset: Dataset) -> list[str]:
+    places: defaultdict[str, dict[tuple[Split, int], Path]] = defaultdict(dict)
     for split, loaded in dataset.splits.items():
         for file, sha256 in zip(loaded.files, loaded.digests, strict=True):
-            places[sha256].setdefault(split, file.path)
-    return [
-        f"the same image is in two halves: {' and '.join(map(str, paths.values()))}"
-        for paths in places.values()
-        if len(paths) > 1
-    ]
+            places[sha256].setdefault((split, file.label), file.path)
+    problems = []
+    for found in places.values():
+        if len(found) > 1:
+            where = "classes" if len({split for split, _ in found}) == 1 else "halves"
+            paths = " and ".join(map(str, found.values()))
+            problems.append(f"the same image is in two {where}: {paths}")
+    return problems

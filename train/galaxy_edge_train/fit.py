@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from galaxy_edge.errors import UsageError
 from galaxy_edge_train import dataset, figures, metrics, network
 from galaxy_edge_train.batches import Batches
 from galaxy_edge_train.callbacks import Recorder
@@ -58,6 +59,11 @@ def _fit(run: Run, data: Dataset, config: TrainConfig, progress: TrainingProgres
     done = len(state.history) if state else 0
     keras.utils.set_random_seed(config.seed)
     if state:
+        if state.keras != network.keras_in_use():
+            raise UsageError(
+                f"{run.partial} was begun with {state.keras}, and this is "
+                f"{network.keras_in_use()}; go on with the former"
+            )
         model = keras.saving.load_model(run.checkpoints / state.last)
         network.restore_generators(model, state.generators)
     else:

@@ -42,6 +42,11 @@ def build(config: NetworkConfig, size: int) -> keras.Model:
     return keras.Sequential(stack, name="galaxy_edge")
 
 
+def keras_in_use() -> str:
+    """Backend and version of Keras: with others, the same seed gives other numbers."""
+    return f"{keras.backend.backend()}, Keras {keras.__version__}"
+
+
 def generator_states(model: keras.Model) -> tuple[tuple[int, ...], ...]:
     """The states of the layers' random generators, in layer order."""
     return tuple(
@@ -57,6 +62,9 @@ def restore_generators(model: keras.Model, states: tuple[tuple[int, ...], ...]) 
 
 
 def _generators(model: keras.Model) -> list[keras.random.SeedGenerator]:
+    # A Dropout of nothing has no generator.
     return [
-        layer.seed_generator for layer in model.layers if isinstance(layer, keras.layers.Dropout)
+        layer.seed_generator
+        for layer in model.layers
+        if isinstance(layer, keras.layers.Dropout) and layer.rate > 0
     ]

@@ -12,7 +12,8 @@ import csv
 import io
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,12 +34,14 @@ class State:
         best: name of the weights of the best epoch.
         generators: states of the layers' random generators (dropout's), in layer order; a
             ``.keras`` file does not hold them.
+        keras: backend and version; a run must not go on with another one.
     """
 
     history: tuple[Row, ...]
     last: str
     best: str
     generators: tuple[tuple[int, ...], ...]
+    keras: str
 
 
 class Run:
@@ -49,6 +52,8 @@ class Run:
     """
 
     def __init__(self, output: Path) -> None:
+        if not output.name:
+            raise UsageError(f"{output} names no folder to make; give another one with -o")
         self.output = output
         self.partial = output.with_name(output.name + ".partial")
         self.checkpoints = self.partial / "checkpoint"
@@ -87,13 +92,18 @@ class Run:
         path = self.checkpoints / "state.json"
         if not path.exists():
             return None
-        document = json.loads(path.read_text(encoding="utf-8"))
-        return State(
-            tuple(document["history"]),
-            document["last"],
-            document["best"],
-            tuple(map(tuple, document["generators"])),
-        )
+        with self._damage_told():
+            document = json.loads(path.read_text(encoding="utf-8"))
+            state = State(
+                tuple(document["history"]),
+                document["last"],
+                document["best"],
+                tuple(map(tuple, document["generators"])),
+                document["keras"],
+            )
+            for name in (state.last, state.best):
+                (self.checkpoints / name).stat()
+        return state
 
     def commit(self, state: State, batches: Sequence[Row]) -> None:
         """Record an epoch whose checkpoints are written; drop those before it."""
@@ -109,7 +119,7 @@ class Run:
         path = self.partial / "batches.csv"
         if not path.exists():
             return []
-        with path.open(newline="", encoding="utf-8") as file:
+        with self._damage_told(), path.open(newline="", encoding="utf-8") as file:
             rows = [
                 {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)
             ]
@@ -126,21 +136,20 @@ class Run:
         writer.writeheader()
         for row in rows:
             writer.writerow(
-                {
-                    key: int(value) if value == int(value) and key in _COUNTS else value
-                    for key, value in row.items()
-                }
+                {key: int(value) if key in _COUNTS else value for key, value in row.items()}
             )
         write_text(self.partial / name, text.getvalue())
 
     def finish(self) -> Path:
         """Make the run public under its own name."""
-        shutil.rmtree(self.checkpoints)
         self.partial.rename(self.output)
+        # Last: a kill before the renaming must find the checkpoints still there.
+        shutil.rmtree(self.output / self.checkpoints.name)
         return self.output
 
     def _check_same(self, name: str, document: Mapping[str, Any], what: str) -> None:
-        before = json.loads((self.partial / name).read_text(encoding="utf-8"))
+        with self._damage_told():
+            before = dict(json.loads((self.partial / name).read_text(encoding="utf-8")))
         now = json.loads(json.dumps(document))
         differing = sorted(
             key for key in before.keys() | now.keys() if before.get(key) != now.get(key)
@@ -150,6 +159,15 @@ class Run:
                 f"{self.partial} {what} ({', '.join(differing)}); repeat its command with "
                 "--resume, or give another -o"
             )
+
+    @contextmanager
+    def _damage_told(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UsageError(
+                f"{self.partial} is damaged ({error!r}); delete it and train anew"
+            ) from error
 
 
 _COUNTS = frozenset({"epoch", "batch"})
