@@ -45,6 +45,10 @@ def test_batches_depend_on_seed_and_epoch_alone():
     assert np.array_equal(first[0][0], make(epoch=1)[0][0])
 
 
+def test_batches_are_made_in_several_threads():
+    assert Batches(IMAGES, LABELS, 8).workers > 1
+
+
 def test_validation_is_neither_augmented_nor_shuffled():
     batches = Batches(IMAGES, LABELS, 8)
     np.testing.assert_array_equal(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
@@ -365,3 +368,22 @@ def test_progress_is_a_line_an_epoch_when_nobody_watches(data: Path, tmp_path: P
     assert out == f"{tmp_path / 'run'}\n"
     assert len([line for line in err.splitlines() if line.startswith("epoch ")]) == 2
     assert "\x1b" not in err
+
+
+def test_a_terminal_gets_a_bar(data: Path, tmp_path: Path):
+    parent, child = pty.openpty()
+    command = ["train", data, "-o", tmp_path / "run", *TINY, "--epochs", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", _DAWDLING, *command],
+        stdout=subprocess.DEVNULL, stderr=child, env=os.environ | {"TERM": "xterm"},
+    )  # fmt: skip
+    os.close(child)
+    seen = b""
+    with contextlib.suppress(OSError):  # how a terminal says that its last writer has gone
+        while piece := os.read(parent, 10_000):
+            seen += piece
+    os.close(parent)
+    assert process.wait(60) == 0
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode())
+    assert "\u2501" in shown, "a bar"
+    assert re.search(r"epoch 1/1 +accuracy \d\.\d{4}.* [123]/3 ", shown)
