@@ -69,6 +69,16 @@ class Predictor:
         return self._session.manifest
 
     @property
+    def name(self) -> str:
+        """Name of the model file."""
+        return self._name
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the model file."""
+        return self._session.sha256
+
+    @property
     def provider(self) -> str:
         """The execution provider in use."""
         return self._session.provider

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +43,11 @@ class Session:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = thread_count(threads)
         options.log_severity_level = _LOG_SEVERITY
+        # Weights in another file would be read from the current folder, and no digest would cover
+        # them. Below the null device there is nothing to read.
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", os.devnull
+        )
         try:
             self._session = onnxruntime.InferenceSession(model, options, providers=providers)
         except Exception as error:  # onnxruntime's classes share no base but this

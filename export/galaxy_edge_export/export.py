@@ -17,6 +17,7 @@ from galaxy_edge.images import Pixels, decode
 from galaxy_edge.manifest import Manifest
 from galaxy_edge.predictor import Predictor
 from galaxy_edge.session import Session
+from galaxy_edge.verify import verify
 from galaxy_edge_export import gates, golden, images, speed
 from galaxy_edge_export.convert import convert
 from galaxy_edge_export.gates import Cost, Limits
@@ -184,14 +185,12 @@ def write(prepared: Prepared, path: Path) -> None:
 
 
 def _check_golden(path: Path) -> None:
-    predictor = Predictor(path, device="cpu")
-    for example in predictor.manifest.golden:
-        score = predictor.predict(example.png).score
-        if score is None or not abs(score - example.score) <= gates.PARITY:
-            raise GateError(
-                f"the written file scores a golden example {score}, not {example.score}; "
-                "nothing was written"
-            )
+    found = verify(Predictor(path, device="cpu"))
+    if found.worst > gates.PARITY or found.decoded_otherwise:
+        raise GateError(
+            f"the written file scores its golden examples otherwise (by {found.worst:.1e}) than "
+            "the model it was made from; nothing was written"
+        )
 
 
 def _drawn(trained: Trained) -> Pixels:

@@ -13,8 +13,10 @@ from typing import Annotated, NoReturn
 import typer
 
 from galaxy_edge.cli.export import export
+from galaxy_edge.cli.info import info
 from galaxy_edge.cli.predict import predict
 from galaxy_edge.cli.train import train
+from galaxy_edge.cli.verify import verify
 from galaxy_edge.errors import GalaxyEdgeError, UsageError
 
 #: EX_SOFTWARE of sysexits.h.
@@ -33,6 +35,8 @@ app = typer.Typer(
 app.command()(predict)
 app.command()(train)
 app.command()(export)
+app.command()(info)
+app.command()(verify)
 
 
 def _print_version(asked: bool) -> None:

@@ -1,0 +1,29 @@
+"""``galaxy-edge info``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def info(
+    model: Annotated[
+        Path | None, typer.Argument(metavar="MODEL", show_default="the bundled one")
+    ] = None,
+) -> None:
+    """Print what a model file says of itself, as JSON."""
+    from galaxy_edge.manifest import SCHEMA
+    from galaxy_edge.predictor import Predictor
+
+    predictor = Predictor(model, device="cpu")
+    sections = {
+        key.split(".", 1)[1]: json.loads(text)
+        for key, text in predictor.manifest.to_metadata().items()
+    }
+    # The examples are pictures; their scores say enough.
+    sections["golden"] = [item.score for item in predictor.manifest.golden]
+    document = {"model": predictor.name, "sha256": predictor.sha256, "schema": SCHEMA} | sections
+    typer.echo(json.dumps(document, indent=2))

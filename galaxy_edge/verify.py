@@ -1,0 +1,49 @@
+"""A model file against its own golden examples, on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from galaxy_edge.errors import ModelError
+from galaxy_edge.images import decode
+from galaxy_edge.predictor import Predictor
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """How this machine scores what the exporting machine scored.
+
+    Attributes:
+        examples: how many were scored.
+        worst: largest difference of a score from the recorded one, 0 to 1.
+        decoded_otherwise: examples whose pixels, decoded and resized here, are not those of the
+            exporting machine.
+    """
+
+    examples: int
+    worst: float
+    decoded_otherwise: int
+
+
+def verify(predictor: Predictor) -> Verification:
+    """Score the golden examples of a predictor's model.
+
+    Raises:
+        ModelError: the file carries none, or one that is no image.
+    """
+    examples = predictor.manifest.golden
+    if not examples:
+        raise ModelError("the file carries no golden examples to verify it with")
+    pixels = np.stack([decode(item.png, predictor.manifest.preprocessing) for item in examples])
+    digests = [hashlib.sha256(image.tobytes()).hexdigest() for image in pixels]
+    recorded = np.array([item.score for item in examples])
+    return Verification(
+        examples=len(examples),
+        worst=float(np.max(np.abs(predictor.score(pixels) - recorded))),
+        decoded_otherwise=sum(
+            digest != item.input_sha256 for digest, item in zip(digests, examples, strict=True)
+        ),
+    )
