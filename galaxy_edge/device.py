@@ -1,8 +1,7 @@
-"""Execution providers and thread counts: chosen openly, never silently."""
+"""Execution providers: chosen openly, never silently."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 from galaxy_edge.errors import DeviceError, UsageError
@@ -44,19 +43,3 @@ def candidates(device: str, available: Sequence[str]) -> list[str]:
             "or use --device auto"
         )
     return [provider]
-
-
-def thread_count(requested: int | None = None) -> int:
-    """Threads for one inference: those asked for, or the cores this process may run on.
-
-    Raises:
-        UsageError: fewer than one was asked for.
-    """
-    if requested is None:
-        # macOS and Windows cannot bind a process to cores and lack the call.
-        if hasattr(os, "sched_getaffinity"):
-            return len(os.sched_getaffinity(0))
-        return os.cpu_count() or 1
-    if requested < 1:
-        raise UsageError(f"at least one thread is needed, not {requested}")
-    return requested

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from galaxy_edge.device import thread_count
 from galaxy_edge.errors import ImageError, ModelError, UsageError
 from galaxy_edge.images import Pixels, Source, decode
 from galaxy_edge.manifest import Manifest, check_threshold
 from galaxy_edge.results import Prediction
 from galaxy_edge.session import Session
+from galaxy_edge.threads import threads as thread_limit
 
 BUNDLED = "galaxy-edge.onnx"
 #: Batches whose images are decoded while one is being scored.
@@ -31,7 +31,8 @@ class Predictor:
     Args:
         model: path of an .onnx file made by ``galaxy-edge export``; by default the bundled one.
         device: ``auto``, ``cpu``, ``cuda``, ``tensorrt``, ``openvino``, ``coreml``, ``directml``.
-        threads: for inference and for decoding; by default the cores this process may use.
+        threads: at most so many for inference and for decoding; fewer where the process's cores,
+            its cgroup's quota, SLURM_CPUS_PER_TASK or OMP_NUM_THREADS say so.
         threshold: a score above it gives the positive class; by default the model's own.
         batch_size: images scored at once by `predict_many`.
 
@@ -54,7 +55,7 @@ class Predictor:
             raise UsageError(f"the batch size must be at least 1, not {batch_size}")
         if threshold is not None:
             check_threshold(threshold)
-        self._threads = thread_count(threads)
+        self._threads = thread_limit(threads).count
         self._batch_size = batch_size
         self._name, content = _read_model(model)
         try:

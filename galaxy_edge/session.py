@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from galaxy_edge.device import candidates, thread_count
+from galaxy_edge.device import candidates
 from galaxy_edge.errors import DeviceError, ModelError
 from galaxy_edge.images import Pixels
 from galaxy_edge.manifest import INPUT_NAME, OUTPUT_NAME, Manifest
+from galaxy_edge.threads import threads as thread_limit
 
 #: Lowest severity onnxruntime logs: 3, errors. Its warnings (a node that fell back to another
 #: provider, say) would land in the middle of a table of verdicts.
@@ -25,7 +26,7 @@ class Session:
     Args:
         model: the bytes of an .onnx file.
         device: ``auto`` or a device name (`galaxy_edge.device.PROVIDERS`).
-        threads: threads for one inference; by default the cores this process may use.
+        threads: at most so many for one inference; see `galaxy_edge.threads`.
 
     Attributes:
         manifest: what the file says of itself.
@@ -41,7 +42,7 @@ class Session:
     def __init__(self, model: bytes, *, device: str = "auto", threads: int | None = None) -> None:
         providers = candidates(device, onnxruntime.get_available_providers())
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = thread_count(threads)
+        options.intra_op_num_threads = thread_limit(threads).count
         options.log_severity_level = _LOG_SEVERITY
         # Weights in another file would be read from the current folder, and no digest would cover
         # them. Below the null device there is nothing to read.

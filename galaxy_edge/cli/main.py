@@ -12,6 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from galaxy_edge.cli.doctor import doctor
 from galaxy_edge.cli.export import export
 from galaxy_edge.cli.info import info
 from galaxy_edge.cli.predict import predict
@@ -37,6 +38,7 @@ app.command()(train)
 app.command()(export)
 app.command()(info)
 app.command()(verify)
+app.command()(doctor)
 
 
 def _print_version(asked: bool) -> None:

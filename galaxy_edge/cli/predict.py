@@ -48,7 +48,9 @@ def predict(
     batch_size: Annotated[int, typer.Option(help="Images scored at once.")] = 32,
     threads: Annotated[
         int | None,
-        typer.Option(help="Of inference and decoding.", show_default="the cores at hand"),
+        typer.Option(
+            help="At most so many, for inference and decoding.", show_default="the cores at hand"
+        ),
     ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")] = False,
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from galaxy_edge import DeviceError, ImageError, ModelError, Predictor, UsageError
-from galaxy_edge.device import PROVIDERS, candidates, thread_count
+from galaxy_edge.device import PROVIDERS, candidates
 from galaxy_edge.images import decode
 from tests.conftest import encoded, galaxy
 
@@ -178,14 +178,6 @@ def test_auto_takes_the_best_there_is():
     assert candidates("auto", both) == both[::-1]
     assert candidates("auto", both[:1]) == both[:1]
     assert candidates("cpu", both) == both[:1]
-
-
-def test_threads_are_the_cores_this_process_may_use(monkeypatch: pytest.MonkeyPatch):
-    import os
-
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3, 5, 7}, raising=False)
-    assert thread_count() == 3
-    assert thread_count(2) == 2
 
 
 def test_a_source_that_changes_while_others_are_scored_keeps_its_score(predictor: Predictor):
