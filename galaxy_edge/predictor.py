@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +30,12 @@ _AHEAD = 2
 
 class Predictor:
     """Classifies galaxy cutouts with one model file.
+
+    Threads may share one. Processes may, too: a pickle holds the path and the digest of the model,
+    not the model, and is opened anew where it arrives; after a fork the child opens its own
+    session at its first score, since the threads of the parent's are not in it. (A forked child
+    that ends by `sys.exit` waits in onnxruntime 1.32 without end, whoever loaded it; those of
+    `multiprocessing` end by `os._exit` and do not.)
 
     Args:
         model: path of an .onnx file made by ``galaxy-edge export``; by default the bundled one.
@@ -55,14 +64,28 @@ class Predictor:
             raise UsageError(f"the batch size must be at least 1, not {batch_size}")
         if threshold is not None:
             check_threshold(threshold)
+        # Another process may have another working directory.
+        self._path = None if model is None else Path(model).absolute()
+        self._device = device
+        self._asked_threads = threads
         self._threads = thread_limit(threads).count
+        self._asked_threshold = threshold
         self._batch_size = batch_size
-        self._name, content = _read_model(model)
-        try:
-            self._session = Session(content, device=device, threads=self._threads)
-        except ModelError as error:
-            raise ModelError(f"{self._name} cannot be used: {error}") from error
+        self._name = BUNDLED if self._path is None else self._path.name
+        self._reopening = Lock()
+        self._process = os.getpid()
+        self._session = self._open()
         self._threshold = self.manifest.threshold if threshold is None else threshold
+
+    def __reduce__(self) -> tuple[Callable[..., Predictor], tuple[object, ...]]:
+        """A pickle: what it was made from, and the digest the model must still have."""
+        options = {
+            "device": self._device,
+            "threads": self._asked_threads,
+            "threshold": self._asked_threshold,
+            "batch_size": self._batch_size,
+        }
+        return _unpickle, (self._path, options, self.sha256)
 
     @property
     def manifest(self) -> Manifest:
@@ -98,7 +121,7 @@ class Predictor:
         Raises:
             ImageError: the source cannot be read. (`predict_many` gives it a row instead.)
         """
-        (score,) = self._session.score(decode(source, self.manifest.preprocessing)[None])
+        (score,) = self.score(decode(source, self.manifest.preprocessing)[None])
         return self._verdict(source, score)
 
     def predict_many(self, sources: Iterable[Source]) -> Iterator[Prediction]:
@@ -138,7 +161,27 @@ class Predictor:
         Raises:
             ValueError: another dtype or shape.
         """
+        if self._process != os.getpid():
+            self._reopen()
         return self._session.score(images)
+
+    def _open(self) -> Session:
+        try:
+            content = _read(self._path)
+            return Session(content, device=self._device, threads=self._threads)
+        except ModelError as error:
+            raise ModelError(f"{self._path or self._name} cannot be used: {error}") from error
+
+    def _reopen(self) -> None:
+        with self._reopening:
+            if self._process != os.getpid():
+                session = self._open()
+                _check_unchanged(self._name, session.sha256, self.sha256)
+                # Ending the inherited session would wait for threads that stayed in the parent,
+                # without end: it is kept for the life of this process.
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._session))
+                self._session = session
+                self._process = os.getpid()
 
     def _start(self, pool: ThreadPoolExecutor, source: Source) -> Future[Pixels]:
         if isinstance(source, (str, os.PathLike, bytes)):
@@ -160,7 +203,7 @@ class Predictor:
             except ImageError as error:
                 decoded.append(error)
         good = [pixels for pixels in decoded if not isinstance(pixels, ImageError)]
-        scores = iter(self._session.score(np.stack(good)) if good else ())
+        scores = iter(self.score(np.stack(good)) if good else ())
         for (source, _), pixels in zip(batch, decoded, strict=True):
             if isinstance(pixels, ImageError):
                 yield self._prediction(source, error=str(pixels))
@@ -188,11 +231,21 @@ class Predictor:
         )
 
 
-def _read_model(model: str | os.PathLike[str] | None) -> tuple[str, bytes]:
-    if model is None:
-        return BUNDLED, files("galaxy_edge").joinpath("models", BUNDLED).read_bytes()
-    path = Path(model)
+def _unpickle(path: Path | None, options: dict[str, Any], sha256: str) -> Predictor:
+    predictor = Predictor(path, **options)
+    _check_unchanged(predictor.name, predictor.sha256, sha256)
+    return predictor
+
+
+def _check_unchanged(name: str, now: str, before: str) -> None:
+    if now != before:
+        raise ModelError(f"{name} has changed since the predictor was made; make a new one")
+
+
+def _read(path: Path | None) -> bytes:
+    if path is None:
+        return files("galaxy_edge").joinpath("models", BUNDLED).read_bytes()
     try:
-        return path.name, path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise ModelError(f"it cannot be read: {error.strerror or error}") from error
