@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -57,3 +59,14 @@ def test_the_examples_are_a_dozen_small_fakes():
     assert len(examples) == 12
     assert all(path.name.startswith("fake_valid_") for path in examples)
     assert sum(path.stat().st_size for path in examples) < 200_000
+
+
+def test_the_python_of_the_readme_runs():
+    (snippet,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", snippet], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    first, second, third = done.stdout.splitlines()
+    assert first.startswith("Fake 0.")
+    assert second.startswith("ok 0.")
+    assert third.startswith("error None not an image")
