@@ -9,23 +9,29 @@ from collections.abc import Sequence
 from galaxy_edge.images import Pixels
 from galaxy_edge.session import Session
 
+_ROUNDS = 3
+_WARM_UP = 3
+
 
 def milliseconds_per_image(
     sessions: Sequence[Session], images: Pixels, *, runs: int = 15
 ) -> list[float]:
-    """Median time an image, run by run in turn, so that a slow moment strikes all alike.
+    """Median time an image.
+
+    The files take turns, so that a slow moment strikes all alike, but in blocks: onnxruntime's
+    threads go on spinning for a while after a run, and would take the cores from the next file's.
 
     Args:
         sessions: the files.
         images: one batch, uint8 [N, size, size, 3].
-        runs: how often each scores the batch.
+        runs: how often each scores the batch, at least.
     """
     times: list[list[float]] = [[] for _ in sessions]
-    for session in sessions:
-        session.score(images)
-    for _ in range(runs):
+    for _ in range(_ROUNDS):
         for session, measured in zip(sessions, times, strict=True):
-            start = time.perf_counter()
-            session.score(images)
-            measured.append(time.perf_counter() - start)
+            for run in range(_WARM_UP - (-runs // _ROUNDS)):
+                start = time.perf_counter()
+                session.score(images)
+                if run >= _WARM_UP:
+                    measured.append(time.perf_counter() - start)
     return [1e3 * statistics.median(measured) / len(images) for measured in times]
