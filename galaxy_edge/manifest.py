@@ -18,6 +18,10 @@ from galaxy_edge.errors import ModelError, UsageError
 #: Version of the layout below. A reader refuses a newer one: it could not honour what it adds.
 SCHEMA = 1
 PREFIX = "galaxy_edge."
+#: What processors and providers may differ by from a recorded golden score. Seven-bit weights give
+#: the same integers everywhere; what is left is the rounding of the last layers. A saturating
+#: multiplication or a damaged weight shows up far above it.
+GOLDEN_TOLERANCE = 0.001
 INPUT_NAME = "image"
 OUTPUT_NAME = "score"
 

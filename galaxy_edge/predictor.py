@@ -160,6 +160,7 @@ class Predictor:
 
         Raises:
             ValueError: another dtype or shape.
+            ModelError: the model does not run, or gives scores outside 0 to 1.
         """
         if self._process != os.getpid():
             self._reopen()

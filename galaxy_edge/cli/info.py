@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
+from galaxy_edge.cli.options import ModelFile
+
 
 def info(
-    model: Annotated[
-        Path | None, typer.Argument(metavar="MODEL", show_default="the bundled one")
-    ] = None,
+    model: ModelFile = None,
 ) -> None:
     """Print what a model file says of itself, as JSON."""
     from galaxy_edge.manifest import SCHEMA

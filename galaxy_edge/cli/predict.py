@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TextIO
 
 import typer
 
+from galaxy_edge.cli.options import Device
 from galaxy_edge.errors import UsageError
 
 
@@ -29,9 +30,7 @@ def predict(
     recursive: Annotated[
         bool, typer.Option("-r", "--recursive", help="Take the folders below a folder, too.")
     ] = False,
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda, tensorrt, openvino, coreml or directml.")
-    ] = "auto",
+    device: Device = "auto",
     threshold: Annotated[
         float | None,
         typer.Option(help="A score above it is the positive class.", show_default="the model's"),

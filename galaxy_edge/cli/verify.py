@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from galaxy_edge.cli.options import Device, ModelFile
 from galaxy_edge.errors import ModelError
-
-#: What processors and providers may differ by. Seven-bit weights give the same integers
-#: everywhere; what is left is the rounding of the last layers. A saturating multiplication or a
-#: damaged weight shows up far above it.
-_TOLERANCE = 0.001
+from galaxy_edge.manifest import GOLDEN_TOLERANCE
 
 
 def verify(
-    model: Annotated[
-        Path | None, typer.Argument(metavar="MODEL", show_default="the bundled one")
-    ] = None,
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda, tensorrt, openvino, coreml or directml.")
-    ] = "auto",
+    model: ModelFile = None,
+    device: Device = "auto",
     tolerance: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Largest difference of a score.")
-    ] = _TOLERANCE,
+    ] = GOLDEN_TOLERANCE,
 ) -> None:
     """Score the examples a model file carries, and compare with what its exporter recorded.
 
