@@ -17,12 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from galaxy_edge.errors import ImageError
-from galaxy_edge.images import SUFFIXES, Pixels, decode
+from galaxy_edge.formats import FITS_SUFFIXES, SUFFIXES, has_image_suffix
+from galaxy_edge.images import Pixels, decode
 from galaxy_edge.manifest import Preprocessing
 
 Split: TypeAlias = Literal["Train", "Valid", "Test"]
 REQUIRED: tuple[Split, ...] = ("Train", "Valid")
 OPTIONAL: tuple[Split, ...] = ("Test",)
+_KNOWN = ", ".join(sorted(SUFFIXES | FITS_SUFFIXES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def scan(
                 continue
             found = [LabelledFile(path, label) for path in images_below(class_folder)]
             if not found:
-                problems.append(f"{class_folder} holds no images ({', '.join(sorted(SUFFIXES))})")
+                problems.append(f"{class_folder} holds no images ({_KNOWN})")
             files += found
         splits[split] = files
     return splits, problems
@@ -121,7 +123,7 @@ def images_below(folder: Path, *, recursive: bool = True) -> list[Path]:
         found += [
             Path(root, name)
             for name in sorted(names)
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+            if has_image_suffix(name) and not name.startswith(".")
         ]
     return found + sorted(unlisted)
 

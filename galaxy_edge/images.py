@@ -1,11 +1,12 @@
-"""Path, bytes, PIL image or array -> uint8 RGB: the one decoder of the project.
+"""Path, bytes, PIL image, array or three FITS bands -> uint8 RGB: the project's one decoder.
 
 Training, calibration and prediction all call `decode`, so that what a network was trained on and
 what it is asked about go through the same steps.
 
 Every input becomes 8-bit RGB in one way: EXIF orientation applied; 16-bit grey keeps its high
 byte (as Pillow does for 16-bit colour); grey, palette, CMYK, YCbCr and LAB are converted by
-Pillow; transparency is laid over black, the sky; of several frames the first is taken.
+Pillow; transparency is laid over black, the sky; of several frames the first is taken. FITS is
+stretched as the manifest says (`galaxy_edge.fits`).
 """
 
 from __future__ import annotations
@@ -23,15 +24,12 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from galaxy_edge.errors import ImageError
-from galaxy_edge.manifest import Preprocessing
+from galaxy_edge.formats import PILLOW, File, is_fits, split_extension
+from galaxy_edge.manifest import Preprocessing, Stretch
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
-Source: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.generic]
+Source: TypeAlias = File | tuple[File, File, File] | Image.Image | npt.NDArray[np.generic]
 
-#: The formats Pillow may try. FITS is not among them: Pillow ignores its scaling keywords.
-FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP")
-#: File name suffixes that make a file in a folder an image.
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".gif", ".bmp"})
 #: Larger images are refused before their pixels are decoded: the size at which Pillow starts to
 #: warn of decompression bombs, 256 MiB of RGB.
 MAX_PIXELS = 89_478_485
@@ -47,8 +45,8 @@ def decode(source: Source, preprocessing: Preprocessing) -> Pixels:
     """Turn a source into the network's input.
 
     Args:
-        source: path of an image file, its bytes, a PIL image, or an array uint8 (H, W, 3) RGB or
-            (H, W) grey.
+        source: path of an image file, its bytes, three FITS files of one band each (red, green,
+            blue), a PIL image, or an array uint8 (H, W, 3) RGB or (H, W) grey.
         preprocessing: the steps, from a model's manifest or a training configuration.
 
     Returns:
@@ -57,11 +55,15 @@ def decode(source: Source, preprocessing: Preprocessing) -> Pixels:
     Raises:
         ImageError: the source is missing, unreadable, truncated, too large or no image.
     """
-    return fit(read(source), preprocessing)
+    return fit(read(source, preprocessing.stretch), preprocessing)
 
 
-def read(source: Source) -> Image.Image:
+def read(source: Source, stretch: Stretch | None = None) -> Image.Image:
     """Read a source as an 8-bit RGB image of its own size.
+
+    Args:
+        source: as for `decode`.
+        stretch: for FITS; by default `Stretch`'s own.
 
     Raises:
         ImageError: as for `decode`.
@@ -71,14 +73,15 @@ def read(source: Source) -> Image.Image:
     with _faults_as_image_errors():
         if isinstance(source, Image.Image):
             return _to_rgb(source)
+        if isinstance(source, tuple) or is_fits(source):
+            return _from_fits(source, stretch or Stretch())
         if isinstance(source, bytes):
-            if not source:
-                raise ImageError("empty: there are no bytes")
+            _check_bytes(source)
             file: Path | io.BytesIO = io.BytesIO(source)
         else:
             file = Path(source)
-            _check_file(file)
-        with Image.open(file, formats=FORMATS) as image:
+            check_file(file)
+        with Image.open(file, formats=PILLOW) as image:
             return _to_rgb(image)
 
 
@@ -111,6 +114,24 @@ def _from_array(array: npt.NDArray[np.generic]) -> Image.Image:
     return image if colour else image.convert("RGB")
 
 
+def _from_fits(source: File | tuple[File, ...], stretch: Stretch) -> Image.Image:
+    try:
+        # Astropy takes longer to import than all else here, and many never meet FITS.
+        from galaxy_edge import fits  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ImageError(
+            f"FITS needs {error.name}, which is not installed: pip install 'galaxy-edge[fits]'"
+        ) from error
+    if isinstance(source, tuple) and len(source) != 3:
+        raise ImageError(f"not an image: three bands are needed, not {len(source)}")
+    for file in source if isinstance(source, tuple) else (source,):
+        if isinstance(file, bytes):
+            _check_bytes(file)
+        else:
+            check_file(Path(split_extension(os.fspath(file))[0]))
+    return Image.fromarray(fits.rgb(source, stretch))
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
     _check_size(image.width, image.height)
     oriented = _upright(image)
@@ -138,7 +159,18 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _check_file(path: Path) -> None:
+def _check_bytes(content: bytes) -> None:
+    if not content:
+        raise ImageError("empty: there are no bytes")
+
+
+def check_file(path: Path) -> None:
+    """Refuse what is no regular file with content, before anything waits for its bytes.
+
+    Raises:
+        ImageError: it is a folder, a pipe, a device, or empty.
+        OSError: it cannot be looked at.
+    """
     try:
         status = path.stat()
     except ValueError as error:
@@ -171,7 +203,7 @@ def _faults_as_image_errors() -> Iterator[None]:
     except PermissionError as error:
         raise ImageError("not readable: permission denied") from error
     except UnidentifiedImageError as error:
-        raise ImageError(f"not an image: none of {', '.join(FORMATS)}") from error
+        raise ImageError(f"not an image: none of {', '.join(PILLOW)}, FITS") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(f"too large: {error}") from error
     except MemoryError as error:

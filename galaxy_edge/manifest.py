@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from math import isfinite
 from typing import Any, Literal, TypeAlias, get_args
 
 from galaxy_edge.errors import ModelError, UsageError
 
 #: Version of the layout below. A reader refuses a newer one: it could not honour what it adds.
-SCHEMA = 1
+#: 1 had no stretch of FITS images; it is read with the defaults.
+SCHEMA = 2
 PREFIX = "galaxy_edge."
 #: What processors and providers may differ by from a recorded golden score. Seven-bit weights give
 #: the same integers everywhere; what is left is the rounding of the last layers. A saturating
@@ -27,6 +29,40 @@ OUTPUT_NAME = "score"
 
 Resize: TypeAlias = Literal["nearest", "bilinear", "lanczos"]
 Document: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """How the bands of a FITS image become red, green and blue, after Lupton et al. 2004.
+
+    The intensity I, the mean of the three bands above their black levels, is mapped by
+    asinh(q (I - black) / stretch), and the colour is kept (PASP 116, 133; the parameters are those
+    of `astropy.visualization.make_lupton_rgb`). A single band gives grey.
+
+    Attributes:
+        bands: names of the bands that make red, green and blue, as they stand in file names or in
+            a cube's BAND0, BAND1, ... keywords; None for a cube's planes as they lie.
+        minimum: black level, in the units of the pixels; None for each band's own sky (its
+            median after sigma clipping).
+        stretch: linear range above black, in the units of the pixels; None for
+            `galaxy_edge.fits.NOISE_STRETCH` times the noise of the sky, which makes images of any
+            units alike.
+        q: softening; the larger, the more the bright parts are compressed.
+    """
+
+    bands: tuple[str, str, str] | None = None
+    minimum: float | None = None
+    stretch: float | None = None
+    q: float = 8.0
+
+    def __post_init__(self) -> None:
+        check_bands(self.bands)
+        if self.minimum is not None and not _is_number(self.minimum):
+            raise UsageError(f"the black level must be a number, not {self.minimum!r}")
+        if self.stretch is not None and not (_is_number(self.stretch) and self.stretch > 0):
+            raise UsageError(f"the stretch must be a positive number, not {self.stretch!r}")
+        if not (_is_number(self.q) and self.q > 0):
+            raise UsageError(f"Q must be a positive number, not {self.q!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +78,14 @@ class Preprocessing:
             an antialiased Lanczos filter, so that a large cutout is judged at the scale the
             network was trained at.
         colour: order of the channels; always ``"RGB"``.
+        stretch: how FITS images become RGB; other formats are RGB already.
     """
 
     size: int = 150
     resize: Resize = "nearest"
     working_size: int | None = None
     colour: Literal["RGB"] = "RGB"
+    stretch: Stretch = field(default_factory=Stretch)
 
     def __post_init__(self) -> None:
         if not _is_int(self.size) or self.size < 1:
@@ -150,9 +188,9 @@ class Manifest:
                 "the file carries no galaxy-edge manifest, so its classes and preprocessing are "
                 "unknown; make it with `galaxy-edge export`"
             )
-        if schema != str(SCHEMA):
+        if schema not in {str(number) for number in range(1, SCHEMA + 1)}:
             raise ModelError(
-                f"the manifest has schema {schema!r} and this galaxy-edge reads {SCHEMA}; "
+                f"the manifest has schema {schema!r} and this galaxy-edge reads up to {SCHEMA}; "
                 "install a galaxy-edge as new as the one that exported the file"
             )
         try:
@@ -184,23 +222,52 @@ def check_threshold(threshold: float) -> None:
         raise UsageError(f"the threshold must lie between 0 and 1, not {threshold}")
 
 
+def check_bands(bands: Sequence[Any] | None) -> None:
+    """Refuse anything but three different, non-empty names, for red, green and blue."""
+    if bands is not None and (
+        not all(isinstance(band, str) and band and band.strip() == band for band in bands)
+        or len(bands) != 3
+        or len(set(bands)) != 3
+    ):
+        raise UsageError(
+            "three different bands are needed, for red, green and blue, not "
+            f"{','.join(map(str, bands))!r}"
+        )
+
+
 def preprocessing_document(preprocessing: Preprocessing) -> dict[str, Any]:
     """Preprocessing as JSON-ready values."""
-    return {item.name: getattr(preprocessing, item.name) for item in fields(preprocessing)}
+    document = asdict(preprocessing)
+    if (bands := preprocessing.stretch.bands) is not None:
+        document["stretch"]["bands"] = list(bands)
+    return document
 
 
 def preprocessing_from(document: Document) -> Preprocessing:
-    """Read preprocessing back.
+    """Read preprocessing back; one of schema 1 has the stretch of today's defaults.
 
     Raises:
         UsageError: a value is wrong, or a step is named that this version does not know (and so
             could not obey).
     """
-    known = {item.name for item in fields(Preprocessing)}
+    document = {"stretch": asdict(Stretch()), **document}
+    _check_names(document, Preprocessing, "preprocessing steps")
+    stretch = document["stretch"]
+    if not isinstance(stretch, Mapping):
+        raise UsageError(f"the stretch must be named values, not {stretch!r}")
+    _check_names(stretch, Stretch, "parameters of the stretch")
+    bands = stretch["bands"]
+    if bands is not None and not isinstance(bands, list | tuple):
+        raise UsageError(f"the bands must be a list of three names, not {bands!r}")
+    bands = None if bands is None else tuple(bands)
+    return Preprocessing(**{**document, "stretch": Stretch(**{**stretch, "bands": bands})})
+
+
+def _check_names(document: Document, kind: type[Preprocessing | Stretch], what: str) -> None:
+    known = {item.name for item in fields(kind)}
     if document.keys() != known:
         odd = ", ".join(sorted(map(str, document.keys() ^ known)))
-        raise UsageError(f"preprocessing steps missing or unknown: {odd}")
-    return Preprocessing(**document)
+        raise UsageError(f"{what} missing or unknown: {odd}")
 
 
 def _section(metadata: Mapping[str, str], name: str, *kinds: type) -> Any:
@@ -234,3 +301,7 @@ def _golden(item: Any) -> Golden:
 
 def _is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)

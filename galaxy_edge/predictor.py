@@ -5,27 +5,39 @@ from __future__ import annotations
 import ctypes
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from importlib.resources import files
-from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
+from galaxy_edge.bands import braced
+from galaxy_edge.digest import sha256
 from galaxy_edge.errors import ImageError, ModelError, UsageError
 from galaxy_edge.images import Pixels, Source, decode
-from galaxy_edge.manifest import Manifest, check_threshold
+from galaxy_edge.manifest import Manifest, Preprocessing, check_threshold
 from galaxy_edge.results import Prediction
 from galaxy_edge.session import Session
 from galaxy_edge.threads import threads as thread_limit
 
 BUNDLED = "galaxy-edge.onnx"
-#: Batches whose images are decoded while one is being scored.
-_AHEAD = 2
+_CPU = "CPUExecutionProvider"
+
+
+@dataclass(slots=True)
+class _Job:
+    """A source on its way: its row's path and digest, and its pixels as soon as they are there."""
+
+    source: Source
+    path: str | None
+    sha256: str | None = None
+    pixels: Pixels | ImageError | None = None
 
 
 class Predictor:
@@ -43,7 +55,9 @@ class Predictor:
         threads: at most so many for inference and for decoding; fewer where the process's cores,
             its cgroup's quota, SLURM_CPUS_PER_TASK or OMP_NUM_THREADS say so.
         threshold: a score above it gives the positive class; by default the model's own.
-        batch_size: images scored at once by `predict_many`.
+        batch_size: at most so many images are scored at once by `predict_many`.
+        stretch: parameters of `Stretch` (how FITS images become RGB) in place of the model's own.
+        digest: give each prediction the SHA-256 of its input.
 
     Raises:
         ModelError: the file is missing or cannot be used.
@@ -59,6 +73,8 @@ class Predictor:
         threads: int | None = None,
         threshold: float | None = None,
         batch_size: int = 32,
+        stretch: Mapping[str, Any] | None = None,
+        digest: bool = False,
     ) -> None:
         if batch_size < 1:
             raise UsageError(f"the batch size must be at least 1, not {batch_size}")
@@ -71,11 +87,15 @@ class Predictor:
         self._threads = thread_limit(threads).count
         self._asked_threshold = threshold
         self._batch_size = batch_size
+        self._asked_stretch = stretch
+        self._digest = digest
         self._name = BUNDLED if self._path is None else self._path.name
         self._reopening = Lock()
         self._process = os.getpid()
         self._session = self._open()
         self._threshold = self.manifest.threshold if threshold is None else threshold
+        steps = self.manifest.preprocessing
+        self._preprocessing = replace(steps, stretch=replace(steps.stretch, **(stretch or {})))
 
     def __reduce__(self) -> tuple[Callable[..., Predictor], tuple[object, ...]]:
         """A pickle: what it was made from, and the digest the model must still have."""
@@ -84,6 +104,8 @@ class Predictor:
             "threads": self._asked_threads,
             "threshold": self._asked_threshold,
             "batch_size": self._batch_size,
+            "stretch": self._asked_stretch,
+            "digest": self._digest,
         }
         return _unpickle, (self._path, options, self.sha256)
 
@@ -112,42 +134,62 @@ class Predictor:
         """A score above it gives the positive class."""
         return self._threshold
 
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """From an image to the network's input: the manifest's, with the stretch asked for."""
+        return self._preprocessing
+
     def predict(self, source: Source) -> Prediction:
         """Classify one image.
 
         Args:
-            source: path, bytes of an image file, PIL image, or array uint8 (H, W, 3) or (H, W).
+            source: path, bytes of an image file, three FITS files of one band each (red, green,
+                blue), PIL image, or array uint8 (H, W, 3) or (H, W).
 
         Raises:
             ImageError: the source cannot be read. (`predict_many` gives it a row instead.)
         """
-        (score,) = self.score(decode(source, self.manifest.preprocessing)[None])
-        return self._verdict(source, score)
+        job = self._job(source)
+        pixels = self._pixels(job)
+        if isinstance(pixels, ImageError):
+            raise pixels
+        (score,) = self.score(pixels[None])
+        return self._prediction(job, score)
 
-    def predict_many(self, sources: Iterable[Source]) -> Iterator[Prediction]:
-        """Classify images one after the other, lazily and in order.
+    def predict_many(self, sources: Iterable[Source | None]) -> Iterator[Prediction]:
+        """Classify images one after the other, lazily and in order, for as long as they come.
 
         A source that cannot be read gives a prediction with ``status="error"``, the reason and no
-        score. Files are decoded in threads, up to three batches ahead of the scores: that many
-        sources are taken from the iterable before the first prediction comes.
+        score. Threads decode and score a batch each; the batches grow from one image to
+        ``batch_size``, so that the first verdict does not wait. At most one batch more than there
+        are threads is read ahead, whatever the number of images.
+
+        A ``None`` among the sources says that no other is at hand now: all that was taken is
+        finished before the next is asked for. A live stream gives one before it waits.
+
+        An image's score on the CPU is the same to the bit in any batch, beside any other image, by
+        any number of threads; other providers may choose their arithmetic by the batch.
 
         Raises:
             ModelError: the model does not run, or gives scores outside 0 to 1.
+            Exception: whatever iterating over the sources raises, after the predictions of those
+                that came before.
         """
-        todo = iter(sources)
-        pending: deque[list[tuple[Source, Future[Pixels]]]] = deque()
+        pending: deque[Future[list[Prediction]]] = deque()
+        fault: list[Exception] = []
         with ThreadPoolExecutor(self._threads) as pool:
             try:
-                while batch := [
-                    (source, self._start(pool, source)) for source in islice(todo, self._batch_size)
-                ]:
-                    pending.append(batch)
-                    if len(pending) > _AHEAD:
-                        yield from self._finish(pending.popleft())
+                for batch in self._batches(sources, fault):
+                    if batch:
+                        pending.append(pool.submit(self._classify, batch))
+                    while len(pending) > (self._threads if batch else 0):
+                        yield from pending.popleft().result()
                 while pending:
-                    yield from self._finish(pending.popleft())
+                    yield from pending.popleft().result()
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
+        if fault:
+            raise fault[0]
 
     def score(self, images: Pixels) -> npt.NDArray[np.float32]:
         """Score images that are ready for the network.
@@ -184,52 +226,83 @@ class Predictor:
                 self._session = session
                 self._process = os.getpid()
 
-    def _start(self, pool: ThreadPoolExecutor, source: Source) -> Future[Pixels]:
-        if isinstance(source, (str, os.PathLike, bytes)):
-            return pool.submit(decode, source, self.manifest.preprocessing)
-        # The caller may fill an array anew for the next image, and a PIL image belongs to one
-        # thread: both are decoded now, here.
-        done: Future[Pixels] = Future()
-        try:
-            done.set_result(decode(source, self.manifest.preprocessing))
-        except ImageError as error:
-            done.set_exception(error)
-        return done
-
-    def _finish(self, batch: list[tuple[Source, Future[Pixels]]]) -> Iterator[Prediction]:
-        decoded: list[Pixels | ImageError] = []
-        for _, future in batch:
+    def _batches(
+        self, sources: Iterable[Source | None], fault: list[Exception]
+    ) -> Iterator[list[_Job]]:
+        """Jobs in growing batches; an empty one where nothing more is at hand."""
+        # A provider other than the CPU's may prepare itself for every new shape.
+        size = 1 if self.provider == _CPU else self._batch_size
+        batch: list[_Job] = []
+        todo = iter(sources)
+        while True:
             try:
-                decoded.append(future.result())
+                source = next(todo)
+            except StopIteration:
+                break
+            except Exception as error:  # noqa: BLE001 - raised again when all before it is done
+                fault.append(error)
+                break
+            if source is not None:
+                batch.append(self._job(source))
+            if batch and (source is None or len(batch) == size):
+                yield batch
+                batch = []
+                size = min(2 * size, self._batch_size)
+            if source is None:
+                yield []
+        if batch:
+            yield batch
+
+    def _job(self, source: Source) -> _Job:
+        job = _Job(source, _path(source))
+        # The caller may fill an array anew for the next image, and a PIL image belongs to one
+        # thread: both are read now, here.
+        if isinstance(source, (np.ndarray, Image.Image)):
+            self._pixels(job)
+        return job
+
+    def _pixels(self, job: _Job) -> Pixels | ImageError:
+        if job.pixels is None:
+            if self._digest:
+                job.sha256 = sha256(job.source)
+            try:
+                job.pixels = decode(job.source, self._preprocessing)
             except ImageError as error:
-                decoded.append(error)
-        good = [pixels for pixels in decoded if not isinstance(pixels, ImageError)]
+                job.pixels = error
+        return job.pixels
+
+    def _classify(self, batch: list[_Job]) -> list[Prediction]:
+        pixels = [self._pixels(job) for job in batch]
+        good = [image for image in pixels if not isinstance(image, ImageError)]
         scores = iter(self.score(np.stack(good)) if good else ())
-        for (source, _), pixels in zip(batch, decoded, strict=True):
-            if isinstance(pixels, ImageError):
-                yield self._prediction(source, error=str(pixels))
-            else:
-                yield self._verdict(source, next(scores))
+        return [
+            self._prediction(job, image if isinstance(image, ImageError) else next(scores))
+            for job, image in zip(batch, pixels, strict=True)
+        ]
 
-    def _verdict(self, source: Source, score: np.float32) -> Prediction:
+    def _prediction(self, job: _Job, outcome: np.float32 | ImageError) -> Prediction:
+        failed = isinstance(outcome, ImageError)
         # The shortest decimal that is this float32: 0.9812, not 0.9811999797821045.
-        return self._prediction(source, score=float(str(score)))
-
-    def _prediction(
-        self, source: Source, *, score: float | None = None, error: str | None = None
-    ) -> Prediction:
-        label = None if score is None else self.manifest.labels[score > self._threshold]
+        score = None if failed else float(str(outcome))
         return Prediction(
-            path=os.fspath(source) if isinstance(source, (str, os.PathLike)) else None,
-            status="ok" if error is None else "error",
-            error=error,
-            label=label,
+            path=job.path,
+            status="error" if failed else "ok",
+            error=str(outcome) if failed else None,
+            label=None if score is None else self.manifest.labels[score > self._threshold],
             score=score,
             threshold=self._threshold,
             model=self._name,
             model_sha256=self._session.sha256,
             provider=self.provider,
+            sha256=job.sha256,
         )
+
+
+def _path(source: Source) -> str | None:
+    if isinstance(source, tuple):
+        paths = [os.fspath(one) for one in source if not isinstance(one, bytes)]
+        return braced(paths) if len(paths) == len(source) else None
+    return os.fspath(source) if isinstance(source, (str, os.PathLike)) else None
 
 
 def _unpickle(path: Path | None, options: dict[str, Any], sha256: str) -> Predictor:

@@ -1,4 +1,4 @@
-"""Predictions and how they are written: table, JSON Lines, CSV."""
+"""Predictions, and how they are written to a stream: table, JSON Lines, CSV."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import csv
 import io
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Literal, Protocol, TextIO, TypeAlias
-
-Format: TypeAlias = Literal["table", "jsonl", "csv"]
+from typing import Literal, Protocol, TextIO
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +23,7 @@ class Prediction:
         model: name of the model file.
         model_sha256: digest of the model file.
         provider: execution provider that computed the score.
+        sha256: digest of the input, when asked for.
     """
 
     path: str | None
@@ -36,6 +35,7 @@ class Prediction:
     model: str
     model_sha256: str
     provider: str
+    sha256: str | None = None
 
 
 COLUMNS = tuple(item.name for item in fields(Prediction))
@@ -60,17 +60,23 @@ class JsonLinesWriter:
 
 
 class CsvWriter:
-    """Rows under a header, quoted as RFC 4180 says; what is None is empty."""
+    """Rows under a header, quoted as RFC 4180 says; what is None is empty.
 
-    def __init__(self, stream: TextIO) -> None:
+    Args:
+        stream: where to.
+        header: begin with the names of the columns.
+    """
+
+    def __init__(self, stream: TextIO, *, header: bool = True) -> None:
         self._stream = stream
         # The module quotes a carriage return only where it ends its lines with one, and a bare
         # one in a file name would break the row. Our lines end with a newline alone, as pipes
         # like them, so each is made apart.
         self._line = io.StringIO(newline="")
         self._rows = csv.DictWriter(self._line, COLUMNS, lineterminator="\r\n")
-        self._rows.writeheader()
-        self._flush()
+        if header:
+            self._rows.writeheader()
+            self._flush()
 
     def write(self, prediction: Prediction) -> None:
         """Write one row."""
@@ -120,14 +126,3 @@ def _printable(text: str) -> str:
         letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
         for letter in text
     )
-
-
-def writer(
-    form: Format, stream: TextIO, labels: tuple[str, str], *, colour: bool = False
-) -> Writer:
-    """The writer of a format."""
-    if form == "jsonl":
-        return JsonLinesWriter(stream)
-    if form == "csv":
-        return CsvWriter(stream)
-    return TableWriter(stream, labels, colour=colour)

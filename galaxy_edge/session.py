@@ -44,6 +44,9 @@ class Session:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = thread_limit(threads).count
         options.log_severity_level = _LOG_SEVERITY
+        # Threads that wait in a loop for more to do take the cores from those that decode, and
+        # from every other process: docs/performance.md has what that costs and gains.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # Weights in another file would be read from the current folder, and no digest would cover
         # them. Below the null device there is nothing to read.
         options.add_session_config_entry(

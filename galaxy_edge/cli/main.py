@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Sequence
@@ -68,14 +70,23 @@ def _open_closed_streams() -> None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
 
 
+def _end(number: int, frame: object) -> NoReturn:  # noqa: ARG001
+    """Leave as Ctrl-C does, through every clean-up, with the shell's code for the signal."""
+    sys.exit(128 + number)
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit.
 
     Typer itself ends a usage error with 2, Ctrl-C with 130, and a closed pipe quietly.
     """
     _open_closed_streams()
-    # Pillow warns of odd metadata in lines of its own source; what matters becomes a row's error.
-    warnings.filterwarnings("ignore", module=r"PIL\b")
+    # Without a handler, SIGTERM (a batch system's, systemd's) would end us on the spot, and tables
+    # that are written whole would not be.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _end)
+    # Both warn of odd metadata in lines of their own source; what matters becomes a row's error.
+    warnings.filterwarnings("ignore", module=r"(PIL|astropy)\b")
     try:
         app(arguments, standalone_mode=True)
     except GalaxyEdgeError as error:

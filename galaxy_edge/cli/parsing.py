@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from galaxy_edge.errors import UsageError
 
 
@@ -21,11 +23,27 @@ def whole_numbers(text: str, option: str) -> tuple[int, ...]:
         raise UsageError(f"{option} takes whole numbers, N,N,..., not {text!r}") from None
 
 
-def number_or_off(text: str, option: str) -> float | None:
-    """``0.99`` -> a number, ``off`` -> None."""
-    if text.casefold() == "off":
+def number_or(word: str, text: str, option: str) -> float | None:
+    """``0.99`` -> a number; the word (``off``, ``auto``) -> None."""
+    if text.casefold() == word:
         return None
     try:
         return float(text)
     except ValueError:
-        raise UsageError(f"{option} takes a number or `off`, not {text!r}") from None
+        raise UsageError(f"{option} takes a number or `{word}`, not {text!r}") from None
+
+
+def stretch(
+    bands: str | None, minimum: str | None, stretch: str | None, q: float | None
+) -> dict[str, Any]:
+    """The parameters of the stretch that were given, as `galaxy_edge.manifest.Stretch` has them."""
+    given: dict[str, Any] = {}
+    if bands is not None:
+        given["bands"] = tuple(band.strip() for band in bands.split(","))
+    if minimum is not None:
+        given["minimum"] = number_or("auto", minimum, "--minimum")
+    if stretch is not None:
+        given["stretch"] = number_or("auto", stretch, "--stretch")
+    if q is not None:
+        given["q"] = q
+    return given

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal, TextIO
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from galaxy_edge.cli.options import Device
+from galaxy_edge.cli import parsing
+from galaxy_edge.cli.options import Bands, Device, Minimum, Softening, StretchRange
 from galaxy_edge.errors import UsageError
+
+if TYPE_CHECKING:
+    from galaxy_edge.resume import Earlier
+    from galaxy_edge.shards import Shard
+
+_LARGE = "Large and long jobs"
 
 
 def predict(
@@ -36,7 +43,7 @@ def predict(
         typer.Option(help="A score above it is the positive class.", show_default="the model's"),
     ] = None,
     form: Annotated[
-        Literal["table", "jsonl", "csv"] | None,
+        Literal["table", "jsonl", "csv", "parquet", "fits"] | None,
         typer.Option(
             "--format", help="Of the rows.", show_default="by OUTPUT's suffix, else table"
         ),
@@ -44,43 +51,79 @@ def predict(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Where to.", show_default="stdout")
     ] = None,
-    batch_size: Annotated[int, typer.Option(help="Images scored at once.")] = 32,
+    digest: Annotated[
+        bool, typer.Option("--digest", help="Give each row the SHA-256 of its input.")
+    ] = False,
+    batch_size: Annotated[int, typer.Option(help="At most so many images scored at once.")] = 32,
     threads: Annotated[
         int | None,
         typer.Option(
             help="At most so many, for inference and decoding.", show_default="the cores at hand"
         ),
     ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Keep the rows that OUTPUT has, and add those missing.",
+            rich_help_panel=_LARGE,
+        ),
+    ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBER/COUNT",
+            help="Take one of COUNT disjoint shares of the inputs, 1/COUNT to COUNT/COUNT.",
+            rich_help_panel=_LARGE,
+        ),
+    ] = None,
+    bands: Bands = None,
+    stretch: StretchRange = None,
+    q: Softening = None,
+    minimum: Minimum = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")] = False,
 ) -> None:
     """Classify galaxy cutouts.
 
     Every input gets a row, in order; one that cannot be read gets its reason and no score, and
-    makes the exit code 1. Rows go to stdout, everything else to stderr.
+    makes the exit code 1. Rows go to stdout, everything else to stderr. FITS images are stretched
+    as the model says, unless an option says otherwise.
     """
+    from galaxy_edge.output import form_of, opened
     from galaxy_edge.predictor import Predictor
-    from galaxy_edge.results import writer
+    from galaxy_edge.resume import Origin
+    from galaxy_edge.shards import Shard
     from galaxy_edge.sources import expand
 
-    form = form or _format_of(output)
+    form = form or form_of(output)
+    share = None if shard is None else Shard.parse(shard)
     _check_spares(output, [*paths, *([str(model)] if model else [])])
     predictor = Predictor(
-        model, device=device, threads=threads, threshold=threshold, batch_size=batch_size
+        model,
+        device=device,
+        threads=threads,
+        threshold=threshold,
+        batch_size=batch_size,
+        stretch=parsing.stretch(bands, minimum, stretch, q),
+        digest=digest,
     )
-    total = failed = positive = 0
-    with _opened(output) as stream, _ticking(stream, quiet=quiet) as tick:
-        rows = writer(form, stream, predictor.manifest.labels, colour=_colourful(stream))
-        inputs = expand(paths, sys.stdin.buffer, recursive=recursive)
+    negative_name, positive_name = predictor.manifest.labels
+    origin = Origin(predictor.manifest.labels, predictor.sha256, predictor.threshold)
+    with opened(output, form, origin, resuming=resume) as rows, _ticking(output, quiet) as tick:
+        earlier = rows.earlier
+        total, failed, positive = earlier.total, earlier.failed, earlier.positive
+        found = expand(paths, sys.stdin.buffer, recursive=recursive)
+        inputs = _inputs(found, predictor.preprocessing.stretch.bands, share, rows.earlier)
         for prediction in predictor.predict_many(inputs):
-            rows.write(prediction)
+            rows.writer.write(prediction)
             total += 1
             failed += prediction.status == "error"
-            positive += prediction.label == predictor.manifest.labels[1]
+            positive += prediction.label == positive_name
             tick()
     if not quiet:
-        negative_name, positive_name = predictor.manifest.labels
+        before = f"{earlier.total} of them earlier, " if earlier.total else ""
         print(
-            f"{total} images: {total - failed - positive} {negative_name}, {positive} "
+            f"{total} images: {before}{total - failed - positive} {negative_name}, {positive} "
             f"{positive_name}, {failed} failed ({predictor.provider})",
             file=sys.stderr,
         )
@@ -88,15 +131,21 @@ def predict(
         raise typer.Exit(1)
 
 
-def _format_of(output: Path | None) -> Literal["table", "jsonl", "csv"]:
-    match output.suffix.lower() if output else "":
-        case "" | ".txt":
-            return "table"
-        case ".jsonl":
-            return "jsonl"
-        case ".csv":
-            return "csv"
-    raise UsageError(f"the suffix of {output} names no format; use .jsonl, .csv, or --format")
+def _inputs(
+    paths: Iterable[str | None],
+    bands: tuple[str, str, str] | None,
+    share: Shard | None,
+    earlier: Earlier,
+) -> Iterator[str | tuple[str, str, str] | None]:
+    """The inputs to be scored: bands put together, of our share, and without a row so far."""
+    from galaxy_edge.bands import braced, grouped
+
+    for source in paths if bands is None else grouped(paths, bands):
+        if source is not None:
+            path = source if isinstance(source, str) else braced(source)
+            if (share is not None and not share.has(path)) or earlier.has(path):
+                continue
+        yield source
 
 
 def _check_spares(output: Path | None, paths: list[str]) -> None:
@@ -108,34 +157,10 @@ def _check_spares(output: Path | None, paths: list[str]) -> None:
             raise UsageError(f"the output {output} is an input, too, and would be lost")
 
 
-def _colourful(stream: TextIO) -> bool:
-    # https://no-color.org
-    return stream.isatty() and not os.environ.get("NO_COLOR")
-
-
 @contextmanager
-def _opened(output: Path | None) -> Iterator[TextIO]:
-    if output is None:
-        # File names leave as the bytes they came in as, whatever the locale; a row leaves when it
-        # is known, whoever reads.
-        if hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape", line_buffering=True)
-        yield sys.stdout
-        return
-    try:
-        stream = output.open(
-            "w", buffering=1, encoding="utf-8", errors="surrogateescape", newline=""
-        )
-    except OSError as error:
-        raise UsageError(f"{output} cannot be written: {error.strerror}") from error
-    with stream:
-        yield stream
-
-
-@contextmanager
-def _ticking(stream: TextIO, *, quiet: bool) -> Iterator[Callable[[], None]]:
+def _ticking(output: Path | None, quiet: bool) -> Iterator[Callable[[], None]]:
     """Count images on stderr, when a person watches there and the rows go elsewhere."""
-    if quiet or not sys.stderr.isatty() or stream.isatty():
+    if quiet or not sys.stderr.isatty() or (output is None and sys.stdout.isatty()):
         yield lambda: None
         return
     from rich.console import Console

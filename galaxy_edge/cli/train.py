@@ -10,6 +10,7 @@ import typer
 
 from galaxy_edge.cli import parsing
 from galaxy_edge.cli.extras import importing
+from galaxy_edge.cli.options import Bands, Minimum, Softening, StretchRange
 
 _IMAGES = "Images"
 _AUGMENTATION = "Augmentation"
@@ -127,6 +128,10 @@ def train(
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Train on what can be read; say what not.")
     ] = False,
+    bands: Bands = None,
+    stretch: StretchRange = "auto",
+    q: Softening = 8.0,
+    minimum: Minimum = "auto",
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
 ) -> None:
     """Train the documented network on labelled folders of cutouts.
@@ -139,11 +144,16 @@ def train(
         from galaxy_edge_train.config import AugmentConfig, NetworkConfig, TrainConfig
         from galaxy_edge_train.fit import train as fit
 
-    from galaxy_edge.manifest import Preprocessing
+    from galaxy_edge.manifest import Preprocessing, Stretch
 
     config = TrainConfig(
         classes=parsing.classes(classes),
-        preprocessing=Preprocessing(size=image_size, resize=resize, working_size=working_size),
+        preprocessing=Preprocessing(
+            size=image_size,
+            resize=resize,
+            working_size=working_size,
+            stretch=Stretch(**parsing.stretch(bands, minimum, stretch, q)),
+        ),
         network=NetworkConfig(
             filters=parsing.whole_numbers(filters, "--filters"),
             kernel_size=kernel_size,
@@ -164,7 +174,7 @@ def train(
         batch_size=batch_size,
         epochs=epochs,
         patience=patience,
-        stop_at_accuracy=parsing.number_or_off(stop_at_accuracy, "--stop-at-accuracy"),
+        stop_at_accuracy=parsing.number_or("off", stop_at_accuracy, "--stop-at-accuracy"),
         seed=seed,
         skip_unreadable=skip_unreadable,
     )

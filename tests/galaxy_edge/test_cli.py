@@ -90,10 +90,10 @@ def test_the_suffix_of_the_output_gives_the_format(
 
 
 def test_an_unknown_suffix_names_no_format(images: Path, model_file: Path, cli: Cli):
-    code, _, err = cli("predict", "a.png", "-m", model_file, "-o", "r.parquet")
+    code, _, err = cli("predict", "a.png", "-m", model_file, "-o", "r.xlsx")
     assert code == 2
     assert "--format" in err
-    assert not Path("r.parquet").exists()
+    assert not Path("r.xlsx").exists()
     assert cli("predict", "a.png", "-m", model_file, "-o", "r.x", "--format", "csv")[0] == 0
 
 

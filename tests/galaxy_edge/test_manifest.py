@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from galaxy_edge.errors import GalaxyEdgeError, ModelError, UsageError
-from galaxy_edge.manifest import PREFIX, Golden, Manifest, Preprocessing
+from galaxy_edge.manifest import PREFIX, Golden, Manifest, Preprocessing, Stretch
 
 names = st.text(st.characters(codec="utf-8"), min_size=1).filter(lambda text: text.strip() == text)
 json_values = st.recursive(
@@ -25,6 +25,13 @@ manifests = st.builds(
         size=st.integers(1, 4096),
         resize=st.sampled_from(["nearest", "bilinear", "lanczos"]),
         working_size=st.none() | st.integers(1, 4096),
+        stretch=st.builds(
+            Stretch,
+            bands=st.none() | st.lists(names, min_size=3, max_size=3, unique=True).map(tuple),
+            minimum=st.none() | st.floats(-1e9, 1e9),
+            stretch=st.none() | st.floats(1e-9, 1e9),
+            q=st.floats(1e-9, 1e9),
+        ),
     ),
     training=documents,
     versions=documents,
@@ -68,8 +75,18 @@ def test_a_missing_section_is_refused(section: str):
 
 
 def test_a_newer_schema_is_refused():
-    with pytest.raises(ModelError, match="schema '2'"):
-        Manifest.from_metadata(Manifest().to_metadata() | {PREFIX + "schema": "2"})
+    with pytest.raises(ModelError, match="schema '3'"):
+        Manifest.from_metadata(Manifest().to_metadata() | {PREFIX + "schema": "3"})
+
+
+def test_a_file_of_schema_1_has_the_stretch_of_the_defaults():
+    metadata = Manifest().to_metadata() | {
+        PREFIX + "schema": "1",
+        PREFIX + "preprocessing": '{"size": 64, "resize": "lanczos", "working_size": 32, '
+        '"colour": "RGB"}',
+    }
+    steps = Manifest.from_metadata(metadata).preprocessing
+    assert steps == Preprocessing(64, "lanczos", 32, stretch=Stretch())
 
 
 def test_an_unknown_preprocessing_step_is_refused():
@@ -100,3 +117,35 @@ def test_invariants_fire(bad: dict[str, object]):
 def test_preprocessing_invariants_fire(bad: dict[str, object]):
     with pytest.raises(GalaxyEdgeError):
         Preprocessing(**bad)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"bands": ("i", "r")},
+        {"bands": ("i", "r", "r")},
+        {"bands": ("i", "r", "")},
+        {"bands": (1, 2, 3)},
+        {"minimum": float("nan")},
+        {"minimum": "sky"},
+        {"stretch": 0.0},
+        {"stretch": float("inf")},
+        {"q": -1.0},
+        {"q": True},
+    ],
+)
+def test_stretch_invariants_fire(bad: dict[str, object]):
+    with pytest.raises(UsageError):
+        Stretch(**bad)
+
+
+@pytest.mark.parametrize("stretch", ["sky", {"q": 8.0}, {"gamma": 2}, {"bands": "irg"}])
+def test_a_damaged_stretch_is_refused(stretch: object):
+    document = json.loads(Manifest().to_metadata()[PREFIX + "preprocessing"])
+    if isinstance(stretch, dict) and "bands" in stretch:
+        stretch = document["stretch"] | stretch
+    with pytest.raises(ModelError, match="stretch|bands"):
+        Manifest.from_metadata(
+            Manifest().to_metadata()
+            | {PREFIX + "preprocessing": json.dumps(document | {"stretch": stretch})}
+        )

@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from galaxy_edge.results import COLUMNS, Format, Prediction, writer
+from galaxy_edge.results import COLUMNS, CsvWriter, JsonLinesWriter, Prediction, TableWriter
 
 LABELS = ("Fake", "Real")
 paths = st.text(st.characters(exclude_categories=()), min_size=1)
@@ -24,9 +24,13 @@ good = st.builds(
 predictions = st.lists(good | failed, max_size=5)
 
 
-def written(form: Format, rows: list[Prediction], *, colour: bool = False) -> str:
+def written(form: str, rows: list[Prediction], *, colour: bool = False) -> str:
     stream = io.StringIO(newline="")
-    out = writer(form, stream, LABELS, colour=colour)
+    out = {
+        "jsonl": lambda: JsonLinesWriter(stream),
+        "csv": lambda: CsvWriter(stream),
+        "table": lambda: TableWriter(stream, LABELS, colour=colour),
+    }[form]()
     for row in rows:
         out.write(row)
     return stream.getvalue()
@@ -35,7 +39,7 @@ def written(form: Format, rows: list[Prediction], *, colour: bool = False) -> st
 def test_the_columns_are_those_of_the_design():
     assert COLUMNS == (
         "path", "status", "error", "label", "score", "threshold", "model", "model_sha256",
-        "provider",
+        "provider", "sha256",
     )  # fmt: skip
 
 

@@ -90,3 +90,30 @@ def test_a_folder_that_cannot_be_listed_is_passed_on(tree: Path, monkeypatch: py
 
 def test_a_path_that_cannot_be_looked_at_is_passed_on(tree: Path):
     assert paths("a" * 5000) == ["a" * 5000]
+
+
+def test_a_list_that_has_to_be_waited_for_says_so():
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as stdin:
+        found = expand(["-"], stdin)
+        os.write(writing, b"a.png\nb.p")
+        assert next(found) == "a.png"
+        assert next(found) is None
+        os.write(writing, b"ng\r\n\nc\xff.png")
+        assert next(found) == "b.png"
+        os.close(writing)
+        assert [path for path in found if path is not None] == ["c\udcff.png"]
+
+
+def test_an_extension_of_fits_files_goes_to_each_of_them(tree: Path):
+    for name in ("x.fits", "deep/y.fits.gz", "z[1].fits"):
+        (tree / name).touch()
+    assert paths("x.fits[SCI]", "absent.fits[2]") == ["x.fits[SCI]", "absent.fits[2]"]
+    assert paths("*.fits[SCI]") == ["x.fits[SCI]", "z[1].fits[SCI]"]
+    assert paths("z[1].fits") == ["z[1].fits"]
+    assert paths("**/*.fits.gz[0]") == [os.path.join("deep", "y.fits.gz[0]")]
+    assert paths(".", recursive=True) == [
+        "[1].png", "a.JPG", "b.png", "x.fits", "z[1].fits",
+        os.path.join("deep", "c.tif"), os.path.join("deep", "y.fits.gz"),
+        os.path.join("deep", "er", "d.webp"),
+    ]  # fmt: skip

@@ -1,0 +1,170 @@
+"""Where the rows go: stdout, or a file that a kill at any moment leaves valid or resumable.
+
+JSON Lines and CSV grow by a whole row at a time; what a kill cut off is dropped by the next
+``--resume``. Parquet and FITS are written whole when the rows end, for whatever reason but a kill;
+until then the rows are in a journal beside them, ``OUTPUT.partial`` (JSON Lines), from which
+``--resume`` goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal, TextIO, TypeAlias
+
+from galaxy_edge import columnar, resume
+from galaxy_edge.errors import UsageError
+from galaxy_edge.files import replacing
+from galaxy_edge.results import CsvWriter, JsonLinesWriter, TableWriter, Writer
+
+Form: TypeAlias = Literal["table", "jsonl", "csv", "parquet", "fits"]
+
+_SUFFIXES: dict[str, Form] = {
+    "": "table",
+    ".txt": "table",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".fits": "fits",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """An open output.
+
+    Attributes:
+        writer: takes predictions.
+        earlier: the rows that were there before.
+    """
+
+    writer: Writer
+    earlier: resume.Earlier
+
+
+def form_of(path: Path | None) -> Form:
+    """The format that the suffix of an output names.
+
+    Raises:
+        UsageError: it names none.
+    """
+    suffix = path.suffix.lower() if path else ""
+    if suffix not in _SUFFIXES:
+        known = ", ".join(name for name in _SUFFIXES if name)
+        raise UsageError(f"the suffix of {path} names no format; use {known}, or --format")
+    return _SUFFIXES[suffix]
+
+
+@contextmanager
+def opened(
+    path: Path | None, form: Form, origin: resume.Origin, *, resuming: bool
+) -> Iterator[Output]:
+    """Open an output, for rows to be written as they come.
+
+    Args:
+        path: the file; None for stdout.
+        form: the format.
+        origin: where the rows come from.
+        resuming: keep the rows that are there.
+
+    Raises:
+        UsageError: it cannot be written, or not in this format, or has rows of another origin.
+    """
+    if resuming and (path is None or form == "table"):
+        raise UsageError("--resume needs -o with a .jsonl, .csv, .parquet or .fits file")
+    if form == "parquet" or form == "fits":  # noqa: PLR1714 - mypy narrows the type by it
+        if path is None:
+            raise UsageError(f"a {form} table is no stream; name a file with -o")
+        with _journaled(path, form, origin, resuming=resuming) as output:
+            yield output
+    elif path is None:
+        yield Output(_writer(form, _stdout(), origin), resume.Earlier(origin))
+    else:
+        earlier = resume.Earlier(origin)
+        end = 0
+        if resuming and form != "table" and path.exists():
+            end = resume.read(path, form, earlier)
+        with _stream(path, end) as stream:
+            yield Output(_writer(form, stream, origin, begun=end > 0), earlier)
+
+
+@contextmanager
+def _journaled(
+    path: Path, form: columnar.Form, origin: resume.Origin, *, resuming: bool
+) -> Iterator[Output]:
+    columnar.check(form)
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} cannot be written: it is no regular file")
+    journal = path.with_name(f"{path.name}.partial")
+    earlier = resume.Earlier(origin, partial(columnar.stored, form=form))
+    end = 0
+    if resuming and journal.exists():
+        end = resume.read(journal, "jsonl", earlier)
+    elif resuming and path.exists():
+        _take_over(path, form, journal, earlier)
+        end = journal.stat().st_size
+    try:
+        with _stream(journal, end) as stream:
+            yield Output(JsonLinesWriter(stream), earlier)
+    finally:
+        # After an error or an interrupt, too: what is finished is handed over.
+        if journal.exists():
+            columnar.write(path, form, partial(resume.rows, journal))
+            journal.unlink()
+
+
+def _take_over(path: Path, form: columnar.Form, journal: Path, earlier: resume.Earlier) -> None:
+    """Make the journal of a finished table, to go on with."""
+    with replacing(journal) as temporary, temporary.open("w", encoding="ascii") as stream:
+        try:
+            for row in columnar.read(path, form):
+                earlier.add(row)
+                stream.write(json.dumps(row) + "\n")
+        except UsageError as error:
+            raise UsageError(f"{path} cannot be resumed: {error}") from error
+
+
+@contextmanager
+def _stream(path: Path, end: int) -> Iterator[TextIO]:
+    """Open a text file behind its first bytes; what follows them is dropped."""
+    try:
+        if end:
+            os.truncate(path, end)
+        # A row leaves when it is known. File names leave as the bytes they came in as.
+        stream = path.open(
+            "a" if end else "w", buffering=1, encoding="utf-8", errors="surrogateescape", newline=""
+        )
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+    with stream:
+        yield stream
+
+
+def _stdout() -> TextIO:
+    # As above, whatever the locale and whoever reads.
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape", line_buffering=True)
+    return sys.stdout
+
+
+def _writer(
+    form: Literal["table", "jsonl", "csv"],
+    stream: TextIO,
+    origin: resume.Origin,
+    *,
+    begun: bool = False,
+) -> Writer:
+    if form == "jsonl":
+        return JsonLinesWriter(stream)
+    if form == "csv":
+        return CsvWriter(stream, header=not begun)
+    # https://no-color.org
+    colour = stream.isatty() and not os.environ.get("NO_COLOR")
+    return TableWriter(stream, origin.labels, colour=colour)
