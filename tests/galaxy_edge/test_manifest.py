@@ -144,7 +144,7 @@ def test_a_damaged_stretch_is_refused(stretch: object):
     document = json.loads(Manifest().to_metadata()[PREFIX + "preprocessing"])
     if isinstance(stretch, dict) and "bands" in stretch:
         stretch = document["stretch"] | stretch
-    with pytest.raises(ModelError, match="stretch|bands"):
+    with pytest.raises(ModelError, match=r"stretch|bands"):
         Manifest.from_metadata(
             Manifest().to_metadata()
             | {PREFIX + "preprocessing": json.dumps(document | {"stretch": stretch})}
