@@ -67,6 +67,8 @@ def predict(
     predictor = Predictor(
         model, device=device, threads=threads, threshold=threshold, batch_size=batch_size
     )
+    for note in () if quiet else predictor.notes:
+        print(f"galaxy-edge: {note}", file=sys.stderr)
     total = failed = positive = 0
     with _opened(output) as stream, _ticking(stream, quiet=quiet) as tick:
         rows = writer(form, stream, predictor.manifest.labels, colour=_colourful(stream))
