@@ -130,6 +130,11 @@ class Predictor:
         return self._session.provider
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Why ``auto`` passed over better providers that onnxruntime has, a sentence for each."""
+        return self._session.notes
+
+    @property
     def threshold(self) -> float:
         """A score above it gives the positive class."""
         return self._threshold

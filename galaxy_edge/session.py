@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from galaxy_edge.device import candidates
+from galaxy_edge.device import PROVIDERS, candidates
 from galaxy_edge.errors import DeviceError, ModelError
 from galaxy_edge.images import Pixels
 from galaxy_edge.manifest import INPUT_NAME, OUTPUT_NAME, Manifest
+from galaxy_edge.reasons import gist, why_not
 from galaxy_edge.threads import threads as thread_limit
 
 #: Lowest severity onnxruntime logs: 3, errors. Its warnings (a node that fell back to another
 #: provider, say) would land in the middle of a table of verdicts.
 _LOG_SEVERITY = 3
+#: What it logs outside of any session, before and after a provider is tried: 4, fatal errors, and
+#: 2, warnings, with which it starts.
+_QUIET, _USUAL = 4, 2
+_NAMES = {provider: name for name, provider in PROVIDERS.items()}
 
 
 class Session:
@@ -32,6 +42,7 @@ class Session:
         manifest: what the file says of itself.
         sha256: digest of the file.
         provider: the execution provider in use.
+        notes: why ``auto`` passed over a better one, a sentence for each that onnxruntime has.
 
     Raises:
         ModelError: the bytes are no model that this runtime can honour.
@@ -40,6 +51,11 @@ class Session:
     """
 
     def __init__(self, model: bytes, *, device: str = "auto", threads: int | None = None) -> None:
+        if not hasattr(onnxruntime, "InferenceSession"):
+            raise DeviceError(
+                "the installed onnxruntime has lost files, as when one of two builds of it is "
+                "uninstalled; uninstall every onnxruntime, then install one"
+            )
         providers = candidates(device, onnxruntime.get_available_providers())
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = thread_limit(threads).count
@@ -52,17 +68,29 @@ class Session:
         options.add_session_config_entry(
             "session.model_external_initializers_file_folder_path", os.devnull
         )
-        try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=providers)
-        except Exception as error:  # onnxruntime's classes share no base but this
-            raise ModelError(f"onnxruntime cannot load it: {error}") from error
-        self.provider: str = self._session.get_providers()[0]
-        # onnxruntime goes on without a provider that does not work and says so only in its log.
-        if device != "auto" and self.provider != providers[0]:
+        faults = {}
+        # The CPU last, even when it is not asked for: what fails there, too, is the model's fault.
+        for provider in dict.fromkeys([*providers, PROVIDERS["cpu"]]):
+            try:
+                self._session = _open(model, options, provider)
+            except Exception as error:  # onnxruntime's classes share no base but this
+                if provider == PROVIDERS["cpu"]:
+                    raise ModelError(f"onnxruntime cannot load it: {error}") from error
+                fault = gist(error)
+            else:
+                self.provider: str = self._session.get_providers()[0]
+                if self.provider == provider:
+                    break
+                fault = f"onnxruntime fell back to the {self.provider} and does not say why"
+            faults[_NAMES[provider]] = _reason(provider) or fault
+        if faults and device != "auto":
             raise DeviceError(
-                f"the device {device} does not work here: onnxruntime has the {providers[0]} but "
-                f"fell back to the {self.provider}; its libraries or the device itself are missing"
+                f"the device {device} does not work here: {faults[device]}; --device auto takes "
+                "the best that does"
             )
+        self.notes = tuple(f"{name} is not used: {fault}" for name, fault in faults.items())
+        # Nor may it go over to the CPU later, between two batches.
+        self._session.disable_fallback()
         self.manifest = Manifest.from_metadata(self._session.get_modelmeta().custom_metadata_map)
         self.sha256 = hashlib.sha256(model).hexdigest()
         self._check_signature()
@@ -118,3 +146,27 @@ def _match(
         return False
     batch = found[0][2][0]
     return found[0] == (name, kind, [batch, *shape]) and not isinstance(batch, int)
+
+
+def _open(model: bytes, options: Any, provider: str) -> Any:
+    """A session on a provider; a CPU session or any exception where the provider does not work."""
+    if provider == PROVIDERS["cpu"]:
+        return onnxruntime.InferenceSession(model, options, providers=[provider])
+    if _NAMES[provider] in {"cuda", "tensorrt"} and hasattr(onnxruntime, "preload_dlls"):
+        # Finds CUDA's libraries where pip puts them. It prints what it misses; so do we, later.
+        with redirect_stdout(io.StringIO()):
+            onnxruntime.preload_dlls()
+    onnxruntime.set_default_logger_severity(_QUIET)
+    try:
+        # Before 1.23 it knows no enable_fallback and prints that it falls back; rows go to stdout.
+        with redirect_stdout(sys.stderr):
+            return onnxruntime.InferenceSession(
+                model, options, providers=[provider], enable_fallback=0
+            )
+    finally:
+        onnxruntime.set_default_logger_severity(_USUAL)
+
+
+def _reason(provider: str) -> str | None:
+    folder = Path(onnxruntime.__file__).parent / "capi"
+    return why_not(_NAMES[provider], folder, getattr(onnxruntime, "cuda_version", ""))

@@ -107,6 +107,8 @@ def predict(
         stretch=parsing.stretch(bands, minimum, stretch, q),
         digest=digest,
     )
+    for note in () if quiet else predictor.notes:
+        print(f"galaxy-edge: {note}", file=sys.stderr)
     negative_name, positive_name = predictor.manifest.labels
     origin = Origin(predictor.manifest.labels, predictor.sha256, predictor.threshold)
     with opened(output, form, origin, resuming=resume) as rows, _ticking(output, quiet) as tick:

@@ -27,6 +27,8 @@ def verify(
     from galaxy_edge.verify import verify as check
 
     predictor = Predictor(model, device=device)
+    for note in predictor.notes:
+        typer.echo(f"galaxy-edge: {note}", err=True)
     found = check(predictor)
     typer.echo(
         f"{found.examples} examples, largest difference of a score {found.worst:.1e} "

@@ -35,7 +35,7 @@ def test_a_sound_installation(cli: Cli):
 
 def test_two_runtimes_at_once_are_a_fault(cli: Cli, monkeypatch: pytest.MonkeyPatch):
     def both(name: str) -> str:
-        return "1.2.3" if name == "onnxruntime-gpu" else version(name)
+        return "1.2.3" if name in {"onnxruntime", "onnxruntime-gpu"} else version(name)
 
     monkeypatch.setattr(doctor, "version", both)
     code, out, err = cli("doctor")
