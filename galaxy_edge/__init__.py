@@ -9,6 +9,7 @@ Importing this package loads neither onnxruntime nor numpy; the first use of a n
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,11 @@ from galaxy_edge.errors import (
     ModelError,
     UsageError,
 )
+
+# onnxruntime (1.31 and 1.32; 1.26 did not) keeps a device ID and a database of events below
+# ~/.cache/Microsoft, to be sent to Microsoft, unless this is set when it is imported. Whoever
+# wants that sets it to 0.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from galaxy_edge.manifest import Manifest, Preprocessing

@@ -163,3 +163,9 @@ def _installed(form: Form) -> Iterator[None]:
             f"a {form} table needs {error.name}, which is not installed: "
             f"pip install 'galaxy-edge[{form}]'"
         ) from error
+    except OSError as error:
+        # Astropy reads a configuration, and without a home it may enter it fails.
+        raise UsageError(
+            f"a {form} table cannot be written: its library does not start here: {error}; set HOME "
+            "to a folder that can be written to"
+        ) from error

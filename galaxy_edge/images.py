@@ -122,6 +122,12 @@ def _from_fits(source: File | tuple[File, ...], stretch: Stretch) -> Image.Image
         raise ImageError(
             f"FITS needs {error.name}, which is not installed: pip install 'galaxy-edge[fits]'"
         ) from error
+    except OSError as error:
+        # It reads a configuration, and without a home that it may enter (a daemon's user) it fails.
+        raise ImageError(
+            f"FITS needs astropy, which does not start here: {error}; set HOME to a folder that "
+            "can be written to"
+        ) from error
     if isinstance(source, tuple) and len(source) != 3:
         raise ImageError(f"not an image: three bands are needed, not {len(source)}")
     for file in source if isinstance(source, tuple) else (source,):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -92,7 +93,7 @@ class Predictor:
         self._name = BUNDLED if self._path is None else self._path.name
         self._reopening = Lock()
         self._process = os.getpid()
-        self._session = self._open()
+        self._session, self._sha256 = self._open()
         self._threshold = self.manifest.threshold if threshold is None else threshold
         steps = self.manifest.preprocessing
         self._preprocessing = replace(steps, stretch=replace(steps.stretch, **(stretch or {})))
@@ -122,7 +123,7 @@ class Predictor:
     @property
     def sha256(self) -> str:
         """SHA-256 of the model file."""
-        return self._session.sha256
+        return self._sha256
 
     @property
     def provider(self) -> str:
@@ -213,18 +214,24 @@ class Predictor:
             self._reopen()
         return self._session.score(images)
 
-    def _open(self) -> Session:
+    def _open(self) -> tuple[Session, str]:
+        """The model, loaded, and its digest."""
         try:
             content = _read(self._path)
-            return Session(content, device=self._device, threads=self._threads)
+            with ThreadPoolExecutor(2) as pool:
+                loading = pool.submit(Session, content, device=self._device, threads=self._threads)
+                summing = pool.submit(lambda: hashlib.sha256(content).hexdigest())
+                # Neither needs the interpreter, which has Pillow's readers to import.
+                Image.preinit()
+            return loading.result(), summing.result()
         except ModelError as error:
             raise ModelError(f"{self._path or self._name} cannot be used: {error}") from error
 
     def _reopen(self) -> None:
         with self._reopening:
             if self._process != os.getpid():
-                session = self._open()
-                _check_unchanged(self._name, session.sha256, self.sha256)
+                session, now = self._open()
+                _check_unchanged(self._name, now, self._sha256)
                 # Ending the inherited session would wait for threads that stayed in the parent,
                 # without end: it is kept for the life of this process.
                 ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._session))
@@ -297,7 +304,7 @@ class Predictor:
             score=score,
             threshold=self._threshold,
             model=self._name,
-            model_sha256=self._session.sha256,
+            model_sha256=self._sha256,
             provider=self.provider,
             sha256=job.sha256,
         )

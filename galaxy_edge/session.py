@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import sys
@@ -40,7 +39,6 @@ class Session:
 
     Attributes:
         manifest: what the file says of itself.
-        sha256: digest of the file.
         provider: the execution provider in use.
         notes: why ``auto`` passed over a better one, a sentence for each that onnxruntime has.
 
@@ -92,7 +90,6 @@ class Session:
         # Nor may it go over to the CPU later, between two batches.
         self._session.disable_fallback()
         self.manifest = Manifest.from_metadata(self._session.get_modelmeta().custom_metadata_map)
-        self.sha256 = hashlib.sha256(model).hexdigest()
         self._check_signature()
 
     def score(self, images: Pixels) -> npt.NDArray[np.float32]:

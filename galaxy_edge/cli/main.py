@@ -9,38 +9,19 @@ import threading
 import traceback
 import warnings
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
-from galaxy_edge.cli.doctor import doctor
-from galaxy_edge.cli.export import export
-from galaxy_edge.cli.info import info
-from galaxy_edge.cli.predict import predict
-from galaxy_edge.cli.train import train
-from galaxy_edge.cli.verify import verify
 from galaxy_edge.errors import GalaxyEdgeError, UsageError
 
 #: EX_SOFTWARE of sysexits.h.
 _BUG = 70
 
-app = typer.Typer(
-    name="galaxy-edge",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=(
-        "Exit codes: 0 all well, 1 some inputs failed, 2 wrong usage, 3 the model cannot be used, "
-        "4 the device asked for is not there, 5 a quality gate failed."
-    ),
-)
-app.command()(predict)
-app.command()(train)
-app.command()(export)
-app.command()(info)
-app.command()(verify)
-app.command()(doctor)
+#: Each is a function in a file of its own name beside this one.
+_COMMANDS = ("predict", "train", "export", "info", "verify", "doctor")
 
 
 def _print_version(asked: bool) -> None:
@@ -51,8 +32,28 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def options(
+def _application(arguments: Sequence[str]) -> typer.Typer:
+    """The commands named among the arguments; all, where none is, for the help to list.
+
+    Typer takes every option of every command apart at every start, and `train` alone has 30.
+    """
+    app = typer.Typer(
+        name="galaxy-edge",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog=(
+            "Exit codes: 0 all well, 1 some inputs failed, 2 wrong usage, 3 the model cannot be "
+            "used, 4 the device asked for is not there, 5 a quality gate failed."
+        ),
+    )
+    app.callback()(_options)
+    for name in [name for name in _COMMANDS if name in arguments] or _COMMANDS:
+        app.command()(getattr(import_module(f"galaxy_edge.cli.{name}"), name))
+    return app
+
+
+def _options(
     version: Annotated[
         bool,
         typer.Option(
@@ -87,8 +88,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         signal.signal(signal.SIGTERM, _end)
     # Both warn of odd metadata in lines of their own source; what matters becomes a row's error.
     warnings.filterwarnings("ignore", module=r"(PIL|astropy)\b")
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        app(arguments, standalone_mode=True)
+        _application(arguments)(arguments, standalone_mode=True)
     except GalaxyEdgeError as error:
         print(f"galaxy-edge: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-HEAVY = ("tensorflow", "keras", "tf2onnx", "onnx", "sklearn", "matplotlib", "scipy")
+HEAVY = (
+    "tensorflow", "keras", "tf2onnx", "onnx", "sklearn", "matplotlib", "scipy", "astropy",
+    "pyarrow", "pandas",
+)  # fmt: skip
 RUN = """
 import sys
+from pathlib import Path
 from galaxy_edge.cli import main
 try:
     main({arguments})
@@ -47,3 +53,36 @@ def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="Predictr"):
         _ = galaxy_edge.Predictr
     assert set(dir(galaxy_edge)) >= {"GateError"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import sys, galaxy_edge; galaxy_edge.Predictor().predict(sys.argv[1])",
+        "import galaxy_edge_export.bias, onnxruntime as o, sys; o.InferenceSession(sys.argv[2])",
+    ],
+    ids=["runtime", "export"],
+)
+def test_nothing_is_noted_down_about_the_user(code: str, tmp_path):
+    root = Path(__file__).parents[2]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ORT_")}
+    subprocess.run(
+        [sys.executable, "-c", code, root / "examples" / "fake_valid_0000.png",
+         root / "galaxy_edge" / "models" / "galaxy-edge.onnx"],
+        env=environment | {"HOME": str(tmp_path), "XDG_CACHE_HOME": ""}, check=True,
+    )  # fmt: skip
+    assert [path for path in tmp_path.rglob("*") if "Microsoft" in str(path)] == []
+
+
+def test_onnxruntime_would_note_it_down_if_it_were_let(tmp_path):
+    import onnxruntime
+
+    if tuple(map(int, onnxruntime.__version__.split(".")[:2])) < (1, 31):
+        pytest.skip("this onnxruntime has no telemetry")
+    root = Path(__file__).parents[2]
+    subprocess.run(
+        [sys.executable, "-c", "import sys, onnxruntime; onnxruntime.InferenceSession(sys.argv[1])",
+         root / "galaxy_edge" / "models" / "galaxy-edge.onnx"],
+        env=os.environ | {"HOME": str(tmp_path), "ORT_DISABLE_TELEMETRY": "0"}, check=True,
+    )  # fmt: skip
+    assert list(tmp_path.rglob("deviceid"))

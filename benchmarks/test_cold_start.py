@@ -1,0 +1,64 @@
+"""``galaxy-edge predict one.png`` against a bare script, whole processes.
+
+    pytest benchmarks/test_cold_start.py -s
+
+The bare script imports onnxruntime and Pillow, loads the same model, and runs it once on the same
+image. Each is started in turn with the other; the compiled Python files of both are there.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import galaxy_edge
+
+IMAGE = Path(__file__).parents[1] / "examples" / "fake_valid_0000.png"
+MODEL = Path(galaxy_edge.__file__).parent / "models" / "galaxy-edge.onnx"
+BARE = """
+import sys
+import numpy, onnxruntime
+from PIL import Image
+session = onnxruntime.InferenceSession(sys.argv[1])
+image = numpy.asarray(Image.open(sys.argv[2]).convert("RGB").resize((150, 150)))
+print(session.run(None, {"image": image[None]})[0])
+"""
+#: At most so many times the bare script.
+GOAL = 1.3
+
+
+def start(*arguments: object) -> float:
+    began = time.perf_counter()
+    subprocess.run([sys.executable, *map(str, arguments)], check=True, capture_output=True)
+    return time.perf_counter() - began
+
+
+@pytest.mark.benchmark(group="cold start, whole process")
+def test_cold_start_against_a_bare_script(benchmark: Any, monkeypatch: pytest.MonkeyPatch):
+    # As pip leaves an installed package: compiled once.
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    bare: list[float] = []
+    benchmark.pedantic(
+        lambda: start("-m", "galaxy_edge", "predict", IMAGE),
+        setup=lambda: bare.append(start("-c", BARE, MODEL, IMAGE)),
+        rounds=21,
+        warmup_rounds=2,
+    )
+    if benchmark.enabled:
+        ratio = benchmark.stats.stats.median / statistics.median(bare)
+        benchmark.extra_info.update(
+            bare_ms=round(statistics.median(bare) * 1e3), ratio=round(ratio, 3)
+        )
+        print(f"\n{benchmark.extra_info}")
+        assert ratio <= GOAL
+
+
+@pytest.mark.benchmark(group="cold start, whole process")
+def test_help(benchmark: Any):
+    benchmark.pedantic(lambda: start("-m", "galaxy_edge", "--help"), rounds=11, warmup_rounds=1)

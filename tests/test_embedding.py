@@ -1,0 +1,94 @@
+"""Every piece of Python in docs/embedding.md, run as a script of its own."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+
+from tests.conftest import encoded, galaxy
+
+PAGE = (Path(__file__).parents[1] / "docs" / "embedding.md").read_text(encoding="utf-8")
+SNIPPETS = {
+    title: snippet
+    for section in PAGE.split("\n## ")[1:]
+    for title, snippet in [
+        (section.partition("\n")[0], found)
+        for found in re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    ]
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("pipeline")
+    (root / "cutouts").mkdir()
+    for seed in range(9):
+        content = encoded(galaxy(seed, 64))
+        (root / f"cutouts/{seed}.png").write_bytes(content[: 300 if seed == 4 else None])
+    for band in "irg":
+        fits.writeto(root / f"frame-{band}.fits", galaxy(1, 200)[..., 0].astype(np.float32))
+    Table({"id": [1, 2, 3], "x": [100.0, 3.0, 170.5], "y": [100.0, 190.0, 20.0]}).write(
+        root / "catalogue.fits"
+    )
+    return root
+
+
+def run(title: str, folder: Path) -> list[str]:
+    script = folder / "snippet.py"
+    script.write_text(SNIPPETS[title], encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", script.name], cwd=folder, capture_output=True, text=True,
+        check=False, timeout=120,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+def test_the_page_has_all_that_is_run():
+    assert len(SNIPPETS) == PAGE.count("```python") == 7
+
+
+def test_loop(folder: Path):
+    lines = run("A loop", folder)
+    assert [line.split()[1] for line in lines if line.startswith("skipped")] == ["cutouts/4.png"]
+    assert all(line.split()[0] in ("skipped", "real") for line in lines)
+
+
+def test_live_stream(folder: Path):
+    lines = [line.split()[0] for line in run("A live stream", folder)]
+    assert lines == ["ok"] * 4 + ["error"] + ["ok"] * 4
+
+
+def test_threads(folder: Path):
+    lines = run("Threads", folder)
+    assert [line.split()[0] for line in lines] == [f"{seed}.png" for seed in range(9)]
+    assert "unreadable: damaged or truncated" in lines[4]
+
+
+def test_processes(folder: Path):
+    lines = run("Processes", folder)
+    assert [line.split()[0] for line in lines] == [f"cutouts/{seed}.png" for seed in range(9)]
+
+
+def test_pandas(folder: Path):
+    assert len(run("pandas", folder)) == 9
+
+
+def test_astropy(folder: Path):
+    run("Astropy: a catalogue and its frames", folder)
+    classified = Table.read(folder / "classified.fits")
+    assert list(classified["id"]) == [1, 2, 3]
+    assert all(0 <= score <= 1 for score in classified["score"])
+    assert len(set(classified["sha256"])) == 3
+
+
+def test_months(folder: Path):
+    (line,) = run("Left running for months", folder)
+    assert line.startswith("CPUExecutionProvider ")
