@@ -35,6 +35,11 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".gif",
 #: Larger images are refused before their pixels are decoded: the size at which Pillow starts to
 #: warn of decompression bombs, 256 MiB of RGB.
 MAX_PIXELS = 89_478_485
+#: Nor may a side be longer than JPEG's and GIF's longest: the weights of a resizing filter grow
+#: with it, to gigabytes for a file of kilobytes that is one pixel high.
+MAX_SIDE = 65_535
+#: Larger files are refused unread: eight bytes a pixel, 16-bit RGBA, is the most that Pillow takes.
+MAX_BYTES = 8 * MAX_PIXELS
 
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -57,7 +62,8 @@ def decode(source: Source, preprocessing: Preprocessing) -> Pixels:
     Raises:
         ImageError: the source is missing, unreadable, truncated, too large or no image.
     """
-    return fit(read(source), preprocessing)
+    with _faults_as_image_errors():
+        return fit(read(source), preprocessing)
 
 
 def read(source: Source) -> Image.Image:
@@ -74,11 +80,12 @@ def read(source: Source) -> Image.Image:
         if isinstance(source, bytes):
             if not source:
                 raise ImageError("empty: there are no bytes")
-            file: Path | io.BytesIO = io.BytesIO(source)
+            file: io.BytesIO | io.BufferedReader = io.BytesIO(source)
         else:
-            file = Path(source)
-            _check_file(file)
-        with Image.open(file, formats=FORMATS) as image:
+            path = Path(source)
+            _check_file(path)
+            file = io.BufferedReader(_Unmapped(path))
+        with file, Image.open(file, formats=FORMATS) as image:
             return _to_rgb(image)
 
 
@@ -98,6 +105,17 @@ def fit(image: Image.Image, preprocessing: Preprocessing) -> Pixels:
     return np.array(image, dtype=np.uint8)
 
 
+class _Unmapped(io.FileIO):
+    """A file that is read, never mapped into memory.
+
+    Pillow maps raw pixels and libtiff whole files. One that shrinks under the map, as on a disk
+    that others write to, ends the process.
+    """
+
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation("fileno")
+
+
 def _from_array(array: npt.NDArray[np.generic]) -> Image.Image:
     grey = array.ndim == 2
     colour = array.ndim == 3 and array.shape[2] == 3
@@ -113,6 +131,9 @@ def _from_array(array: npt.NDArray[np.generic]) -> Image.Image:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     _check_size(image.width, image.height)
+    # Before the EXIF, whose faults are passed over: Pillow says once that a TIFF's pixels are
+    # damaged, and the next who asks gets what there was.
+    image.load()
     oriented = _upright(image)
     if oriented.mode.startswith("I;16"):
         high_byte = np.asarray(oriented).astype(np.uint16) >> 8
@@ -133,7 +154,7 @@ def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
     # Damaged EXIF says nothing about the pixels: an image whose orientation cannot be known is
-    # taken as it lies. Damaged pixels are found when they are converted.
+    # taken as it lies.
     except Exception:  # noqa: BLE001 - Pillow raises nearly anything for damaged data
         return image
 
@@ -144,6 +165,8 @@ def _check_file(path: Path) -> None:
     except ValueError as error:
         raise ImageError(f"missing: {error}") from error
     if stat.S_ISDIR(status.st_mode):
+        with os.scandir(path):  # says whether it can be listed
+            pass
         raise ImageError("not an image: a folder; give the images in it (-r looks below it)")
     # A pipe would be waited for without end.
     if not stat.S_ISREG(status.st_mode):
@@ -151,12 +174,22 @@ def _check_file(path: Path) -> None:
     # Pillow takes an empty file for one of an unknown format: its user wants to know.
     if status.st_size == 0:
         raise ImageError("empty: the file has no bytes")
+    if status.st_size > MAX_BYTES:
+        raise ImageError(
+            f"too large: {status.st_size:,} bytes is over {MAX_BYTES:,}; cut or reduce it first"
+        )
 
 
 def _check_size(width: int, height: int) -> None:
+    if not width * height:
+        raise ImageError(f"empty: {width} x {height} pixels")
     if width * height > MAX_PIXELS:
         raise ImageError(
             f"too large: {width} x {height} is over {MAX_PIXELS:,} pixels; cut or reduce it first"
+        )
+    if max(width, height) > MAX_SIDE:
+        raise ImageError(
+            f"too large: {width} x {height} has a side over {MAX_SIDE:,}; cut or reduce it first"
         )
 
 

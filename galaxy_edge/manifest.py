@@ -158,7 +158,7 @@ class Manifest:
         try:
             return cls(
                 labels=_labels(_section(metadata, "labels", list)),
-                threshold=float(_section(metadata, "threshold", int, float)),
+                threshold=_threshold(_section(metadata, "threshold", int, float)),
                 preprocessing=preprocessing_from(_section(metadata, "preprocessing", dict)),
                 training=_section(metadata, "training", dict),
                 versions=_section(metadata, "versions", dict),
@@ -171,11 +171,13 @@ class Manifest:
 
 
 def check_labels(labels: tuple[str, str]) -> None:
-    """Refuse anything but two different, non-empty class names."""
-    if any(not label or label.strip() != label for label in labels) or (
+    """Refuse anything but two different, non-empty class names that can be printed in a line."""
+    if any(not label or label.strip() != label or not label.isprintable() for label in labels) or (
         labels[0].casefold() == labels[1].casefold()
     ):
-        raise UsageError(f"two different class names are needed, not {' and '.join(labels)!r}")
+        raise UsageError(
+            f"two different, printable class names are needed, not {' and '.join(labels)!r}"
+        )
 
 
 def check_threshold(threshold: float) -> None:
@@ -219,6 +221,11 @@ def _labels(value: list[Any]) -> tuple[str, str]:
     if len(value) != 2 or not all(isinstance(label, str) for label in value):
         raise UsageError(f"two class names are needed, not {value}")
     return value[0], value[1]
+
+
+def _threshold(value: float) -> float:
+    check_threshold(value)  # first: a whole number may be too large for a float
+    return float(value)
 
 
 def _golden(item: Any) -> Golden:

@@ -128,8 +128,13 @@ def _opened(output: Path | None) -> Iterator[TextIO]:
         )
     except OSError as error:
         raise UsageError(f"{output} cannot be written: {error.strerror}") from error
-    with stream:
-        yield stream
+    try:
+        with stream:
+            yield stream
+    except OSError as error:
+        # A full disk does not say whose.
+        error.filename = error.filename or str(output)
+        raise
 
 
 @contextmanager
