@@ -27,14 +27,18 @@ def sha256(source: Source) -> str | None:
     else:
         try:
             for one in source if isinstance(source, tuple) else (source,):
-                total.update(one if isinstance(one, bytes) else _read(one))
+                if isinstance(one, bytes):
+                    total.update(one)
+                else:
+                    _add(one, total)
         # Whatever is wrong with the source, it is the decoder that tells.
         except Exception:  # noqa: BLE001
             return None
     return total.hexdigest()
 
 
-def _read(source: str | os.PathLike[str]) -> bytes:
+def _add(source: str | os.PathLike[str], total: hashlib._Hash) -> None:
     path = Path(split_extension(os.fspath(source))[0])
     check_file(path)
-    return path.read_bytes()
+    with path.open("rb") as file:
+        hashlib.file_digest(file, lambda: total)

@@ -33,6 +33,11 @@ Source: TypeAlias = File | tuple[File, File, File] | Image.Image | npt.NDArray[n
 #: Larger images are refused before their pixels are decoded: the size at which Pillow starts to
 #: warn of decompression bombs, 256 MiB of RGB.
 MAX_PIXELS = 89_478_485
+#: Nor may a side be longer than JPEG's and GIF's longest: the weights of a resizing filter grow
+#: with it, to gigabytes for a file of kilobytes that is one pixel high.
+MAX_SIDE = 65_535
+#: Larger files are refused unread: eight bytes a pixel, 16-bit RGBA, is the most that Pillow takes.
+MAX_BYTES = 8 * MAX_PIXELS
 
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -55,7 +60,8 @@ def decode(source: Source, preprocessing: Preprocessing) -> Pixels:
     Raises:
         ImageError: the source is missing, unreadable, truncated, too large or no image.
     """
-    return fit(read(source, preprocessing.stretch), preprocessing)
+    with _faults_as_image_errors():
+        return fit(read(source, preprocessing.stretch), preprocessing)
 
 
 def read(source: Source, stretch: Stretch | None = None) -> Image.Image:
@@ -77,11 +83,12 @@ def read(source: Source, stretch: Stretch | None = None) -> Image.Image:
             return _from_fits(source, stretch or Stretch())
         if isinstance(source, bytes):
             _check_bytes(source)
-            file: Path | io.BytesIO = io.BytesIO(source)
+            file: io.BytesIO | io.BufferedReader = io.BytesIO(source)
         else:
-            file = Path(source)
-            check_file(file)
-        with Image.open(file, formats=PILLOW) as image:
+            path = Path(source)
+            check_file(path, MAX_BYTES)
+            file = io.BufferedReader(_Unmapped(path))
+        with file, Image.open(file, formats=PILLOW) as image:
             return _to_rgb(image)
 
 
@@ -99,6 +106,17 @@ def fit(image: Image.Image, preprocessing: Preprocessing) -> Pixels:
     if image.size != size:
         image = image.resize(size, _FILTERS[preprocessing.resize])
     return np.array(image, dtype=np.uint8)
+
+
+class _Unmapped(io.FileIO):
+    """A file that is read, never mapped into memory.
+
+    Pillow maps raw pixels and libtiff whole files. One that shrinks under the map, as on a disk
+    that others write to, ends the process.
+    """
+
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation("fileno")
 
 
 def _from_array(array: npt.NDArray[np.generic]) -> Image.Image:
@@ -140,6 +158,9 @@ def _from_fits(source: File | tuple[File, ...], stretch: Stretch) -> Image.Image
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     _check_size(image.width, image.height)
+    # Before the EXIF, whose faults are passed over: Pillow says once that a TIFF's pixels are
+    # damaged, and the next who asks gets what there was.
+    image.load()
     oriented = _upright(image)
     if oriented.mode.startswith("I;16"):
         high_byte = np.asarray(oriented).astype(np.uint16) >> 8
@@ -160,7 +181,7 @@ def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
     # Damaged EXIF says nothing about the pixels: an image whose orientation cannot be known is
-    # taken as it lies. Damaged pixels are found when they are converted.
+    # taken as it lies.
     except Exception:  # noqa: BLE001 - Pillow raises nearly anything for damaged data
         return image
 
@@ -170,11 +191,15 @@ def _check_bytes(content: bytes) -> None:
         raise ImageError("empty: there are no bytes")
 
 
-def check_file(path: Path) -> None:
+def check_file(path: Path, largest: int | None = None) -> None:
     """Refuse what is no regular file with content, before anything waits for its bytes.
 
+    Args:
+        path: the file.
+        largest: bytes; a file of FITS extensions may be of any size.
+
     Raises:
-        ImageError: it is a folder, a pipe, a device, or empty.
+        ImageError: it is a folder, a pipe, a device, empty or too large.
         OSError: it cannot be looked at.
     """
     try:
@@ -182,6 +207,8 @@ def check_file(path: Path) -> None:
     except ValueError as error:
         raise ImageError(f"missing: {error}") from error
     if stat.S_ISDIR(status.st_mode):
+        with os.scandir(path):  # says whether it can be listed
+            pass
         raise ImageError("not an image: a folder; give the images in it (-r looks below it)")
     # A pipe would be waited for without end.
     if not stat.S_ISREG(status.st_mode):
@@ -189,12 +216,22 @@ def check_file(path: Path) -> None:
     # Pillow takes an empty file for one of an unknown format: its user wants to know.
     if status.st_size == 0:
         raise ImageError("empty: the file has no bytes")
+    if largest is not None and status.st_size > largest:
+        raise ImageError(
+            f"too large: {status.st_size:,} bytes is over {largest:,}; cut or reduce it first"
+        )
 
 
 def _check_size(width: int, height: int) -> None:
+    if not width * height:
+        raise ImageError(f"empty: {width} x {height} pixels")
     if width * height > MAX_PIXELS:
         raise ImageError(
             f"too large: {width} x {height} is over {MAX_PIXELS:,} pixels; cut or reduce it first"
+        )
+    if max(width, height) > MAX_SIDE:
+        raise ImageError(
+            f"too large: {width} x {height} has a side over {MAX_SIDE:,}; cut or reduce it first"
         )
 
 

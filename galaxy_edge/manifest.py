@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from math import isfinite
 from typing import Any, Literal, TypeAlias, get_args
 
 from galaxy_edge.errors import ModelError, UsageError
@@ -196,7 +196,7 @@ class Manifest:
         try:
             return cls(
                 labels=_labels(_section(metadata, "labels", list)),
-                threshold=float(_section(metadata, "threshold", int, float)),
+                threshold=_threshold(_section(metadata, "threshold", int, float)),
                 preprocessing=preprocessing_from(_section(metadata, "preprocessing", dict)),
                 training=_section(metadata, "training", dict),
                 versions=_section(metadata, "versions", dict),
@@ -209,11 +209,13 @@ class Manifest:
 
 
 def check_labels(labels: tuple[str, str]) -> None:
-    """Refuse anything but two different, non-empty class names."""
-    if any(not label or label.strip() != label for label in labels) or (
+    """Refuse anything but two different, non-empty class names that can be printed in a line."""
+    if any(not label or label.strip() != label or not label.isprintable() for label in labels) or (
         labels[0].casefold() == labels[1].casefold()
     ):
-        raise UsageError(f"two different class names are needed, not {' and '.join(labels)!r}")
+        raise UsageError(
+            f"two different, printable class names are needed, not {' and '.join(labels)!r}"
+        )
 
 
 def check_threshold(threshold: float) -> None:
@@ -288,6 +290,11 @@ def _labels(value: list[Any]) -> tuple[str, str]:
     return value[0], value[1]
 
 
+def _threshold(value: float) -> float:
+    check_threshold(value)  # first: a whole number may be too large for a float
+    return float(value)
+
+
 def _golden(item: Any) -> Golden:
     try:
         return Golden(
@@ -304,4 +311,6 @@ def _is_int(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    """Whether a value is a number that a float can hold, which not every whole number is."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and abs(value) <= sys.float_info.max

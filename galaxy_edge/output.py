@@ -143,8 +143,13 @@ def _stream(path: Path, end: int) -> Iterator[TextIO]:
         )
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from error
-    with stream:
-        yield stream
+    try:
+        with stream:
+            yield stream
+    except OSError as error:
+        # A full disk does not say whose.
+        error.filename = error.filename or str(path)
+        raise
 
 
 def _stdout() -> TextIO:

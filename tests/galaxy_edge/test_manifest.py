@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import itertools
 import json
+import math
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,9 +13,11 @@ from hypothesis import strategies as st
 from galaxy_edge.errors import GalaxyEdgeError, ModelError, UsageError
 from galaxy_edge.manifest import PREFIX, Golden, Manifest, Preprocessing, Stretch
 
-names = st.text(st.characters(codec="utf-8"), min_size=1).filter(lambda text: text.strip() == text)
+# What can be printed: no control characters, and of the separators the space alone.
+printable = st.characters(exclude_categories=("C", "Z"), include_characters=" ")
+names = st.text(printable, min_size=1).filter(lambda text: text.strip() == text)
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=8,
 )
@@ -44,6 +50,13 @@ manifests = st.builds(
 )
 
 
+#: With something in every section.
+FULL = Manifest(
+    training={"epochs": [1, 2]}, versions={"numpy": "2"}, metrics={"Test": {"accuracy": 0.9}},
+    quantization={"bits": 8}, golden=(Golden(png=b"png", input_sha256="ab", score=0.5),),
+).to_metadata()  # fmt: skip
+
+
 @given(manifests)
 def test_round_trip(manifest: Manifest):
     assert Manifest.from_metadata(manifest.to_metadata()) == manifest
@@ -58,10 +71,59 @@ def test_damage_is_a_model_error_and_nothing_else(damage: dict[str, str]):
         assert str(error)
 
 
-@given(st.sampled_from(sorted(Manifest().to_metadata())), json_values)
-def test_json_of_another_shape_is_a_model_error_and_nothing_else(key: str, value: object):
+@given(
+    st.dictionaries(
+        st.text() | st.sampled_from(sorted(FULL)), st.text() | json_values.map(json.dumps)
+    )
+)
+def test_metadata_of_any_kind_is_a_manifest_or_a_model_error(metadata: dict[str, str]):
+    check_manifest_or_model_error(metadata)
+    check_manifest_or_model_error(metadata | {PREFIX + "schema": "1"})
+
+
+def places(value: object, at: tuple[object, ...] = ()) -> Iterator[tuple[object, ...]]:
+    """Where there are values in a JSON document, itself first."""
+    yield at
+    if isinstance(value, (dict, list)):
+        for name, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from places(item, (*at, name))
+
+
+def replaced(document: Any, at: tuple[object, ...], value: object) -> object:
+    if not at:
+        return value
+    document[at[0]] = replaced(document[at[0]], at[1:], value)
+    return document
+
+
+PLACES = [(key, at) for key, text in FULL.items() for at in places(json.loads(text))]
+ODD = (None, True, -1, 10**400, math.nan, math.inf, "", "no base64", "\ud800", [], {}, [[]])
+
+
+@given(st.sampled_from(PLACES), json_values)
+def test_one_wrong_value_is_a_model_error_and_nothing_else(
+    place: tuple[str, tuple[object, ...]], value: object
+):
+    key, at = place
+    document = replaced(json.loads(FULL[key]), at, value)
+    check_manifest_or_model_error(FULL | {key: json.dumps(document)})
+
+
+def test_odd_values_in_every_place_are_a_model_error_and_nothing_else():
+    for (key, at), value in itertools.product(PLACES, ODD):
+        document = replaced(json.loads(FULL[key]), at, value)
+        check_manifest_or_model_error(FULL | {key: json.dumps(document)})
+
+
+@pytest.mark.parametrize("threshold", ["1" + "0" * 400, "1e400", "NaN", "-1", "true", '"0.5"'])
+def test_a_threshold_that_is_none_is_a_model_error(threshold: str):
+    with pytest.raises(ModelError, match="threshold"):
+        Manifest.from_metadata(FULL | {PREFIX + "threshold": threshold})
+
+
+def check_manifest_or_model_error(metadata: dict[str, str]) -> None:
     try:
-        Manifest.from_metadata(Manifest().to_metadata() | {key: json.dumps(value)})
+        assert isinstance(Manifest.from_metadata(metadata), Manifest)
     except ModelError as error:
         assert str(error)
 
@@ -101,6 +163,8 @@ def test_an_unknown_preprocessing_step_is_refused():
     [
         {"labels": ("Real", "real")},
         {"labels": ("", "Real")},
+        {"labels": ("Fa\nke", "Real")},
+        {"labels": ("Fake", "\ud800")},
         {"threshold": 1.5},
         {"threshold": float("nan")},
     ],
