@@ -312,5 +312,8 @@ def _is_int(value: object) -> bool:
 
 def _is_number(value: object) -> bool:
     """Whether a value is a number that a float can hold, which not every whole number is."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and abs(value) <= sys.float_info.max
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) <= sys.float_info.max
+    )
