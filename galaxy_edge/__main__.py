@@ -1,5 +1,5 @@
 """``python -m galaxy_edge`` is ``galaxy-edge``."""
 
-from galaxy_edge.cli import main
+from galaxy_edge.cli import script
 
-main()
+script()

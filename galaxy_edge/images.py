@@ -21,7 +21,7 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from galaxy_edge.errors import ImageError
 from galaxy_edge.formats import PILLOW, File, is_fits, split_extension
@@ -38,6 +38,8 @@ MAX_PIXELS = 89_478_485
 MAX_SIDE = 65_535
 #: Larger files are refused unread: eight bytes a pixel, 16-bit RGBA, is the most that Pillow takes.
 MAX_BYTES = 8 * MAX_PIXELS
+#: Most cutouts are read at once: each further call would let go of the interpreter.
+_BLOCK = 2**18
 
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -87,7 +89,7 @@ def read(source: Source, stretch: Stretch | None = None) -> Image.Image:
         else:
             path = Path(source)
             check_file(path, MAX_BYTES)
-            file = io.BufferedReader(_Unmapped(path))
+            file = io.BufferedReader(_Unmapped(path), _BLOCK)
         with file, Image.open(file, formats=PILLOW) as image:
             return _to_rgb(image)
 
@@ -174,11 +176,15 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         colour = oriented.convert("RGBA")
         sky = Image.new("RGBA", colour.size, (0, 0, 0, 255))
         return Image.alpha_composite(sky, colour).convert("RGB")
-    return oriented.convert("RGB")
+    # Pillow would copy what is RGB already.
+    return oriented if oriented.mode == "RGB" else oriented.convert("RGB")
 
 
 def _upright(image: Image.Image) -> Image.Image:
     try:
+        # Most images are upright, and transposing would copy them.
+        if image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+            return image
         return ImageOps.exif_transpose(image)
     # Damaged EXIF says nothing about the pixels: an image whose orientation cannot be known is
     # taken as it lies.

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -23,11 +21,11 @@ from galaxy_edge.digest import sha256
 from galaxy_edge.errors import ImageError, ModelError, UsageError
 from galaxy_edge.images import Pixels, Source, decode
 from galaxy_edge.manifest import Manifest, Preprocessing, check_threshold
+from galaxy_edge.opening import BUNDLED, Opening, begin
 from galaxy_edge.results import Prediction
 from galaxy_edge.session import Session
 from galaxy_edge.threads import threads as thread_limit
 
-BUNDLED = "galaxy-edge.onnx"
 _CPU = "CPUExecutionProvider"
 
 
@@ -216,14 +214,11 @@ class Predictor:
 
     def _open(self) -> tuple[Session, str]:
         """The model, loaded, and its digest."""
+        opening = begin(Opening(self._path, self._device, self._threads))
+        # Pillow's readers are imported meanwhile.
+        Image.preinit()
         try:
-            content = _read(self._path)
-            with ThreadPoolExecutor(2) as pool:
-                loading = pool.submit(Session, content, device=self._device, threads=self._threads)
-                summing = pool.submit(lambda: hashlib.sha256(content).hexdigest())
-                # Neither needs the interpreter, which has Pillow's readers to import.
-                Image.preinit()
-            return loading.result(), summing.result()
+            return opening.result()
         except ModelError as error:
             raise ModelError(f"{self._path or self._name} cannot be used: {error}") from error
 
@@ -326,12 +321,3 @@ def _unpickle(path: Path | None, options: dict[str, Any], sha256: str) -> Predic
 def _check_unchanged(name: str, now: str, before: str) -> None:
     if now != before:
         raise ModelError(f"{name} has changed since the predictor was made; make a new one")
-
-
-def _read(path: Path | None) -> bytes:
-    if path is None:
-        return files("galaxy_edge").joinpath("models", BUNDLED).read_bytes()
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"it cannot be read: {error.strerror or error}") from error

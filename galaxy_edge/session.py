@@ -15,7 +15,6 @@ import onnxruntime
 
 from galaxy_edge.device import PROVIDERS, candidates
 from galaxy_edge.errors import DeviceError, ModelError
-from galaxy_edge.images import Pixels
 from galaxy_edge.manifest import INPUT_NAME, OUTPUT_NAME, Manifest
 from galaxy_edge.reasons import gist, why_not
 from galaxy_edge.threads import threads as thread_limit
@@ -92,7 +91,7 @@ class Session:
         self.manifest = Manifest.from_metadata(self._session.get_modelmeta().custom_metadata_map)
         self._check_signature()
 
-    def score(self, images: Pixels) -> npt.NDArray[np.float32]:
+    def score(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Score a batch.
 
         Args:

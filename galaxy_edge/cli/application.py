@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import threading
-import traceback
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
@@ -15,7 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from galaxy_edge.errors import GalaxyEdgeError, UsageError
+from galaxy_edge.errors import DeviceError, GalaxyEdgeError, UsageError
 
 #: EX_SOFTWARE of sysexits.h.
 _BUG = 70
@@ -76,7 +75,7 @@ def _end(number: int, frame: object) -> NoReturn:  # noqa: ARG001
     sys.exit(128 + number)
 
 
-def main(arguments: Sequence[str] | None = None) -> NoReturn:
+def run(arguments: Sequence[str]) -> NoReturn:
     """Run the command line and exit.
 
     Typer itself ends a usage error with 2, Ctrl-C with 130, and a closed pipe quietly.
@@ -88,7 +87,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         signal.signal(signal.SIGTERM, _end)
     # Both warn of odd metadata in lines of their own source; what matters becomes a row's error.
     warnings.filterwarnings("ignore", module=r"(PIL|astropy)\b")
-    arguments = sys.argv[1:] if arguments is None else arguments
     try:
         _application(arguments)(arguments, standalone_mode=True)
     except GalaxyEdgeError as error:
@@ -101,7 +99,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except MemoryError as error:
         print(f"galaxy-edge: there is not enough memory: {error}", file=sys.stderr)
         sys.exit(UsageError.exit_code)
-    except Exception:  # noqa: BLE001 - ours to mend; 1 would say that some inputs failed
+    except Exception as error:  # noqa: BLE001 - 1 would say that some inputs failed
+        if isinstance(error, ModuleNotFoundError) and error.name == "onnxruntime":
+            remedy = "pip install onnxruntime, or the build for your device"
+            print(f"galaxy-edge: onnxruntime is not installed; {remedy}", file=sys.stderr)
+            sys.exit(DeviceError.exit_code)
+        import traceback  # takes 2 ms, and is for bugs
+
         traceback.print_exc()
         print("galaxy-edge: this is a bug; please report it with the lines above", file=sys.stderr)
         sys.exit(_BUG)
