@@ -14,6 +14,7 @@ def test_the_defaults_are_the_documented_numbers():
         "classes": ["Fake", "Real"],
         "preprocessing": {
             "size": 150, "resize": "nearest", "working_size": None, "colour": "RGB",
+            "stretch": {"bands": None, "minimum": None, "stretch": None, "q": 8.0},
         },
         "network": {
             "filters": [32, 64], "kernel_size": 3, "pool_size": 2, "dense_units": 128,

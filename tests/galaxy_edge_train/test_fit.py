@@ -17,9 +17,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from PIL import Image
 
-from tests.conftest import TINY, galaxy_edge_in_process
+from galaxy_edge import Predictor
+from galaxy_edge.images import read
+from galaxy_edge.manifest import Stretch
+from tests.conftest import TINY, galaxy_edge_in_process, make_data
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -58,6 +62,7 @@ def test_the_configuration_is_the_resolved_one(run_folder: Path):
     config = json.loads((run_folder / "config.json").read_text())
     assert config["preprocessing"] == {
         "size": 24, "resize": "bilinear", "working_size": 16, "colour": "RGB",
+        "stretch": {"bands": None, "minimum": None, "stretch": None, "q": 8.0},
     }  # fmt: skip
     assert config["augment"]["kind"] == "exact"
     assert config["stop_at_accuracy"] is None
@@ -72,13 +77,15 @@ def test_every_option_reaches_the_configuration(data: Path, tmp_path: Path):
         "--height-shift", 0.03, "--shear", 0.4, "--zoom", 0.05, "--no-flip", "--filters", "3",
         "--kernel-size", 5, "--pool-size", 3, "--dense-units", 7, "--dropout", 0,
         "--learning-rate", 0.006, "--batch-size", 9, "--epochs", 1, "--patience", 4,
-        "--stop-at-accuracy", 0.75, "--seed", 11, "--skip-unreadable",
+        "--stop-at-accuracy", 0.75, "--seed", 11, "--skip-unreadable", "--bands", "z,r,g",
+        "--minimum", 0.5, "--stretch", 2, "--q", 3,
     )  # fmt: skip
     assert code == 0
     assert json.loads((run / "config.json").read_text()) == {
         "classes": ["Fake", "Real"],
         "preprocessing": {
             "size": 30, "resize": "lanczos", "working_size": 16, "colour": "RGB",
+            "stretch": {"bands": ["z", "r", "g"], "minimum": 0.5, "stretch": 2.0, "q": 3.0},
         },
         "network": {
             "filters": [3], "kernel_size": 5, "pool_size": 3, "dense_units": 7, "dropout": 0,
@@ -387,3 +394,18 @@ def test_a_terminal_gets_a_bar(data: Path, tmp_path: Path):
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode())
     assert "\u2501" in shown, "a bar"
     assert re.search(r"epoch 1/1 +accuracy \d\.\d{4}.* [123]/3 ", shown)
+
+
+def test_fits_folders_are_trained_on_and_their_stretch_goes_into_the_model_file(tmp_path: Path):
+    data = make_data(tmp_path / "data", train=4, valid=2)
+    for png in sorted(data.rglob("*.png")):
+        red, green, blue = (band.astype(np.float32) for band in np.asarray(read(png)).T)
+        fits.writeto(png.with_suffix(".fits"), np.stack([red, green, blue]))
+        png.unlink()
+    options = ("--stretch", 30, "--minimum", 0, "--epochs", 1, "--augment", "none", "-q")
+    run, model = tmp_path / "run", tmp_path / "m.onnx"
+    assert galaxy_edge_in_process("train", data, "-o", run, *TINY, *options) == 0
+    assert galaxy_edge_in_process("export", run, "-o", model, "-q") == 0
+    predictor = Predictor(model)
+    assert predictor.preprocessing.stretch == Stretch(minimum=0.0, stretch=30.0)
+    assert predictor.predict(next(data.rglob("*.fits"))).status == "ok"
