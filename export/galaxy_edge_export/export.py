@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import onnx
@@ -18,7 +19,7 @@ from galaxy_edge.manifest import Manifest
 from galaxy_edge.predictor import Predictor
 from galaxy_edge.session import Session
 from galaxy_edge.verify import verify
-from galaxy_edge_export import gates, golden, images, speed
+from galaxy_edge_export import dead, gates, golden, images, integer, pools, speed
 from galaxy_edge_export.convert import convert
 from galaxy_edge_export.gates import Cost, Limits
 from galaxy_edge_export.quantize import quantize
@@ -34,6 +35,11 @@ _PACKAGES = (
     "numpy",
     "pillow",
 )
+
+
+Target: TypeAlias = Literal["vnni", "avx2", "arm64"]
+#: Whether weights must be in 7 bits: without VNNI, x86 adds products in 16 bits that saturate.
+TARGETS: dict[Target, bool] = {"vnni": False, "avx2": True, "arm64": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +86,16 @@ class Quantization:
         calibration_images: how many training images to calibrate on.
         seed: of their draw.
         limits: what it may cost.
+        target: the processors it is for (`TARGETS`); None is for all.
+        portable: write ONNX's own operators alone.
     """
 
     data: Path | None = None
     calibration_images: int = 512
     seed: int = 0
     limits: Limits = field(default_factory=Limits)
+    target: Target | None = None
+    portable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +141,7 @@ def prepare(
         metrics=trained.metrics,
     )
     model = convert(keras_model, trained.preprocessing.size)
+    model = dead.without_channels(model, dead.provably_alive(model))
     fp32 = _session(model, manifest)
     parity = gates.check_parity(keras_model, fp32, drawn)
     if quantization is None:
@@ -142,26 +153,44 @@ def prepare(
     # Data that were given are the user's choice; the run's own must be what it was trained with.
     digests = trained.digests if quantization.data is None else {}
     calibration = images.load(sample, trained.preprocessing, digests)
-    small = quantize(model, calibration.pixels)
+    small, scheme = _quantized(model, calibration.pixels, quantization)
     int8 = _session(small, manifest)
     valid = images.load(files["Valid"], trained.preprocessing, digests)
     cost = gates.measure_cost(
         valid.labels, _score(fp32, valid.pixels), _score(int8, valid.pixels), threshold
     )
+    rows = _rows({"fp32": (fp32, model), "int8": (int8, small)}, drawn)
+    speedups = [rows[0].single / rows[1].single, rows[0].batch / rows[1].batch]
     report = Report(
         parity,
-        _rows({"fp32": (fp32, model), "int8": (int8, small)}, drawn),
+        rows,
         cost,
         len(sample),
-        tuple(gates.failures(cost, quantization.limits)),
+        tuple(gates.failures(cost, min(speedups), quantization.limits)),
     )
-    document = {
-        "scheme": "static QDQ, uint8 activations, int8 weights in 7 bits, per channel, "
-        "biases corrected",
+    document = scheme | {
         "calibration": {"images": len(sample), "seed": quantization.seed, "method": "minmax"},
         "validation": cost.document(),
     }
     return Prepared(small, replace(manifest, quantization=document), report)
+
+
+def _quantized(
+    model: onnx.ModelProto, calibration: Pixels, how: Quantization
+) -> tuple[onnx.ModelProto, dict[str, Any]]:
+    """The int8 model, and what the manifest says of how it was made."""
+    alive = dead.in_fours(dead.alive_on(model, calibration))
+    reduce_range = how.target is None or TARGETS[how.target]
+    small = quantize(dead.without_channels(model, alive), calibration, reduce_range=reduce_range)
+    small = integer.with_integer_input(small)
+    fused = None if how.portable else integer.with_integer_operators(small)
+    return small if fused is None else pools.with_folded_pool(fused), {
+        "scheme": f"static, uint8 activations, int8 weights in {7 if reduce_range else 8} bits, "
+        "per channel, biases corrected",
+        "target": how.target or "any",
+        "operators": "ONNX" if fused is None else f"ONNX and onnxruntime ({integer.CONTRIB})",
+        "channels": {name: [int(mask.sum()), len(mask)] for name, mask in alive.items()},
+    }
 
 
 def write(prepared: Prepared, path: Path) -> None:

@@ -30,11 +30,13 @@ class Limits:
         accuracy_drop: percentage points.
         flips: verdicts that change, percent.
         auc_drop: absolute.
+        speedup: at least so many times as fast as the float file, here, alone and in a batch.
     """
 
     accuracy_drop: float = 0.2
     flips: float = 0.5
     auc_drop: float = 0.002
+    speedup: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +136,25 @@ def measure_cost(
     )
 
 
-def failures(cost: Cost, limits: Limits) -> list[str]:
-    """What is over its limit, a phrase each; empty when the file may be written."""
+def failures(cost: Cost, speedup: float, limits: Limits) -> list[str]:
+    """What is over its limit, a phrase each; empty when the file may be written.
+
+    Args:
+        cost: in quality.
+        speedup: times as fast as the float file, the lesser of one image alone and a batch.
+        limits: what is allowed.
+    """
     measured = (
         ("the accuracy drops by", cost.accuracy_drop, limits.accuracy_drop, "percentage points"),
         ("the verdicts that flip are", cost.flips, limits.flips, "percent"),
         ("the AUC drops by", cost.auc_drop, limits.auc_drop, ""),
     )
     # A drop of one image in 2,000 is 0.05 points in reals and a hair more in floats.
-    return [
+    found = [
         f"{what} {value:.4g} {unit} (limit {limit:g})".replace("  ", " ")
         for what, value, limit, unit in measured
         if not value <= limit + 1e-9
     ]
+    if not speedup >= limits.speedup:
+        found.append(f"it is {speedup:.2f} times as fast here (at least {limits.speedup:g})")
+    return found

@@ -7,9 +7,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+from onnx import numpy_helper
 from onnxruntime.quantization import (
     CalibrationDataReader,
     CalibrationMethod,
@@ -25,7 +27,9 @@ from galaxy_edge_export.bias import with_corrected_biases, with_own_biases
 _BATCH = 32
 
 
-def quantize(model: onnx.ModelProto, calibration: Pixels) -> onnx.ModelProto:
+def quantize(
+    model: onnx.ModelProto, calibration: Pixels, *, reduce_range: bool = True
+) -> onnx.ModelProto:
     """Quantise a converted model.
 
     Weights are int8 by output channel in 7 bits (``reduce_range``): x86 processors without VNNI
@@ -36,6 +40,7 @@ def quantize(model: onnx.ModelProto, calibration: Pixels) -> onnx.ModelProto:
     Args:
         model: from `galaxy_edge_export.convert.convert`.
         calibration: uint8 [N, size, size, 3].
+        reduce_range: weights in 7 bits.
 
     Returns:
         A model of the same input and output.
@@ -50,14 +55,32 @@ def quantize(model: onnx.ModelProto, calibration: Pixels) -> onnx.ModelProto:
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=["Conv", "Relu", "MaxPool", "Transpose", "Reshape", "Gemm"],
             per_channel=True,
-            reduce_range=True,
+            reduce_range=reduce_range,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             nodes_to_exclude=last,
             calibrate_method=CalibrationMethod.MinMax,
+            extra_options={"TensorQuantOverrides": _image_scale(model)},
         )
         quantized = onnx.load(path)
     return with_corrected_biases(quantized, with_own_biases(model), calibration)
+
+
+def _image_scale(model: onnx.ModelProto) -> dict[str, list[dict[str, Any]]]:
+    """Quantise the divided image by what it was divided by, whatever its brightest pixel was.
+
+    Its bytes are then the integers of the first layer (`integer.with_integer_input`).
+    """
+    constants = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
+    makers = {name: node for node in model.graph.node for name in node.output}
+    for node in model.graph.node:
+        divide = makers.get(node.input[0])
+        if node.op_type == "Transpose" and divide is not None and divide.op_type == "Mul":
+            scale = constants.get(divide.input[1])
+            if scale is not None and scale.size == 1:
+                zero = np.array(0, np.uint8)
+                return {node.output[0]: [{"scale": scale.reshape(()), "zero_point": zero}]}
+    return {}
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]

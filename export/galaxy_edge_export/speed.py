@@ -18,8 +18,8 @@ def milliseconds_per_image(
 ) -> list[float]:
     """Median time an image.
 
-    The files take turns, so that a slow moment strikes all alike, but in blocks: onnxruntime's
-    threads go on spinning for a while after a run, and would take the cores from the next file's.
+    The files take turns, so that a slow moment strikes all alike, but in blocks: each finds its
+    own weights in the caches, not the other's.
 
     Args:
         sessions: the files.

@@ -49,6 +49,19 @@ def export(
     max_accuracy_drop: Annotated[float, typer.Option(help="Percentage points.")] = 0.2,
     max_flips: Annotated[float, typer.Option(help="Changed verdicts, percent.")] = 0.5,
     max_auc_drop: Annotated[float, typer.Option(help="Absolute.")] = 0.002,
+    min_speedup: Annotated[
+        float, typer.Option(help="Times as fast as the float file, on this machine.")
+    ] = 1.0,
+    target: Annotated[
+        Literal["vnni", "avx2", "arm64"] | None,
+        typer.Option(
+            help="Quantise for these processors; weights in 7 bits are right on all.",
+            show_default="all",
+        ),
+    ] = None,
+    portable: Annotated[
+        bool, typer.Option("--portable", help="Quantise to ONNX's own operators alone.")
+    ] = False,
     threshold: Annotated[
         float, typer.Option(help="For the manifest: a score above it is the positive class.")
     ] = 0.5,
@@ -92,6 +105,8 @@ def export(
 
     if data is not None and not quantize:
         raise UsageError("--data is for --quantize; a float export needs no images")
+    if (target is not None or portable) and not quantize:
+        raise UsageError("--target and --portable are for --quantize; a float file is for all")
     if calibration_images < 2:
         raise UsageError(f"--calibration-images must be at least 2, not {calibration_images}")
     trained = find(
@@ -109,8 +124,10 @@ def export(
             f"{trained.path.parent} says itself how its images are prepared and what its classes "
             "are; leave out --classes, --image-size, --resize and --working-size"
         )
-    limits = Limits(accuracy_drop=max_accuracy_drop, flips=max_flips, auc_drop=max_auc_drop)
-    how = Quantization(data, calibration_images, seed, limits) if quantize else None
+    limits = Limits(max_accuracy_drop, max_flips, max_auc_drop, min_speedup)
+    how = (
+        Quantization(data, calibration_images, seed, limits, target, portable) if quantize else None
+    )
     suffix = "-int8.onnx" if quantize else ".onnx"
     output = output or trained.path.with_name(trained.path.stem + suffix)
     if not output.parent.is_dir():

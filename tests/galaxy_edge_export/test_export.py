@@ -20,17 +20,17 @@ from galaxy_edge_export import gates, golden, quantize
 from galaxy_edge_export.convert import OPSET
 from galaxy_edge_export.images import calibration_sample
 from galaxy_edge_export.trained import find
-from tests.conftest import encoded, galaxy, make_data
+from tests.conftest import encoded, galaxy, galaxy_edge_in_process, make_data
 
 Cli = Callable[..., tuple[int, str, str]]
-#: The tiny network barely knows anything: let int8 differ from it.
-LENIENT = ("--max-accuracy-drop", "100", "--max-flips", "100", "--max-auc-drop", "1")
+#: The tiny network barely knows anything: let int8 differ from it. Nor is it any slower in float.
+LENIENT = (
+    "--max-accuracy-drop", "100", "--max-flips", "100", "--max-auc-drop", "1", "--min-speedup", "0",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session")
 def int8_file(run_folder: Path) -> Path:
-    from tests.conftest import galaxy_edge_in_process
-
     path = run_folder.parent / "int8.onnx"
     code = galaxy_edge_in_process(
         "export", run_folder, "-o", path, "--quantize", "--calibration-images", 10, *LENIENT, "-q"
@@ -111,18 +111,66 @@ def test_two_exports_of_one_run_are_equal(run_folder: Path, model_file: Path, cl
     assert (tmp_path / "again.onnx").read_bytes() == model_file.read_bytes()
 
 
-def test_int8_is_static_qdq_per_channel_in_seven_bits(int8_file: Path):
+def largest_weight(path: Path) -> int:
+    constants = [onnx.numpy_helper.to_array(item) for item in onnx.load(path).graph.initializer]
+    return max(np.abs(item.astype(int)).max() for item in constants if item.dtype == np.int8)
+
+
+def quantized(run_folder: Path, path: Path, *options: str) -> Path:
+    code = galaxy_edge_in_process(
+        "export", run_folder, "-o", path, "--quantize", "--calibration-images", 10, *LENIENT, "-q",
+        *options,
+    )  # fmt: skip
+    assert code == 0
+    return path
+
+
+def test_int8_is_integers_from_the_image_on_in_seven_bits(int8_file: Path):
     model = onnx.load(int8_file)
     operators = [node.op_type for node in model.graph.node]
-    assert "DynamicQuantizeLinear" not in operators
-    assert operators.count("Conv") == 2
-    assert {"QuantizeLinear", "DequantizeLinear"} <= set(operators)
-    constants = {item.name: onnx.numpy_helper.to_array(item) for item in model.graph.initializer}
-    for name, channels in (("conv_1.weight", 4), ("conv_2.weight", 8)):
-        weights = constants[f"{name}_quantized"]
-        assert weights.dtype == np.int8
-        assert np.abs(weights.astype(int)).max() <= 64
-        assert constants[f"{name}_scale"].shape == (channels,)
+    assert operators.count("QLinearConv") == 2
+    assert not {"Cast", "Conv", "QuantizeLinear", "Transpose"} & set(operators)
+    assert largest_weight(int8_file) <= 64
+    report = Predictor(int8_file).manifest.quantization
+    assert report["operators"] == "ONNX and onnxruntime (com.microsoft)"
+    assert (report["target"], "7 bits" in report["scheme"]) == ("any", True)
+
+
+def test_a_portable_file_has_onnx_operators_alone_and_the_same_scores(
+    run_folder: Path, int8_file: Path, tmp_path: Path
+):
+    portable = quantized(run_folder, tmp_path / "q.onnx", "--portable")
+    model = onnx.load(portable)
+    assert [opset.domain for opset in model.opset_import] == [""]
+    assert {"QuantizeLinear", "DequantizeLinear", "Conv"} <= {n.op_type for n in model.graph.node}
+    assert Predictor(portable).manifest.quantization["operators"] == "ONNX"
+    images = [galaxy(seed) for seed in range(20)]
+    expected = [row.score for row in Predictor(int8_file).predict_many(images)]
+    assert [row.score for row in Predictor(portable).predict_many(images)] == expected
+
+
+@pytest.mark.parametrize(("target", "bits"), [("vnni", 8), ("avx2", 7), ("arm64", 8)])
+def test_a_target_has_the_weights_its_processors_add_up(
+    run_folder: Path, tmp_path: Path, target: str, bits: int
+):
+    path = quantized(run_folder, tmp_path / "q.onnx", "--target", target)
+    assert (largest_weight(path) > 64) == (bits == 8)
+    assert f"{bits} bits" in Predictor(path).manifest.quantization["scheme"]
+
+
+def test_a_file_that_is_no_faster_is_not_written(run_folder: Path, tmp_path: Path, cli: Cli):
+    path = tmp_path / "q.onnx"
+    code, out, err = cli(
+        "export", run_folder, "-o", path, "--quantize", *LENIENT, "--min-speedup", 1000
+    )
+    assert (code, out, path.exists()) == (5, "", False)
+    assert "times as fast here (at least 1000)" in err
+
+
+@pytest.mark.parametrize("option", [("--target", "vnni"), ("--portable",)])
+def test_what_is_for_quantising_alone(run_folder: Path, cli: Cli, option: tuple[str, ...]):
+    code, _, err = cli("export", run_folder, *option)
+    assert (code, "--quantize" in err) == (2, True)
 
 
 def test_int8_writes_its_report(int8_file: Path):
@@ -198,9 +246,9 @@ def test_only_training_images_calibrate(
 ):
     seen = []
 
-    def spy(model: onnx.ModelProto, calibration: np.ndarray) -> onnx.ModelProto:
+    def spy(model: onnx.ModelProto, calibration: np.ndarray, **how: bool) -> onnx.ModelProto:
         seen.extend(image.tobytes() for image in calibration)
-        return quantize.quantize(model, calibration)
+        return quantize.quantize(model, calibration, **how)
 
     monkeypatch.setattr("galaxy_edge_export.export.quantize", spy)
     assert (

@@ -16,7 +16,7 @@ GOOD = np.where(LABELS == 1, np.linspace(0.6, 0.9, 1000), np.linspace(0.1, 0.4, 
 def test_equal_scores_cost_nothing():
     cost = measure_cost(LABELS, GOOD, GOOD, 0.5)
     assert (cost.accuracy_drop, cost.flips, cost.auc_drop) == (0, 0, 0)
-    assert failures(cost, Limits(0, 0, 0)) == []
+    assert failures(cost, 2.0, Limits(0, 0, 0)) == []
 
 
 def test_what_flips_is_counted_in_percent():
@@ -25,9 +25,9 @@ def test_what_flips_is_counted_in_percent():
     cost = measure_cost(LABELS, GOOD, worse, 0.5)
     assert cost.flips == pytest.approx(0.3)
     assert cost.accuracy_drop == pytest.approx(0.3)
-    (failure,) = failures(cost, Limits(accuracy_drop=0.2, flips=0.5, auc_drop=1))
+    (failure,) = failures(cost, 2.0, Limits(accuracy_drop=0.2, flips=0.5, auc_drop=1))
     assert "accuracy" in failure
-    assert failures(cost, Limits(0.3, 0.3, 1)) == []
+    assert failures(cost, 2.0, Limits(0.3, 0.3, 1)) == []
 
 
 def test_a_gain_passes_though_verdicts_flip():
@@ -36,7 +36,7 @@ def test_a_gain_passes_though_verdicts_flip():
     cost = measure_cost(LABELS, poor, GOOD, 0.5)
     assert cost.accuracy_drop < 0
     assert cost.auc_drop < 0
-    assert failures(cost, Limits()) == []
+    assert failures(cost, 2.0, Limits()) == []
 
 
 def test_a_lost_ranking_fails_though_no_verdict_flips():
@@ -46,12 +46,20 @@ def test_a_lost_ranking_fails_though_no_verdict_flips():
     labels[0] = 1
     cost = measure_cost(labels, GOOD, squeezed, 0.5)
     assert cost.flips == 0
-    assert len(failures(cost, Limits(auc_drop=-1))) == 1
+    assert len(failures(cost, 2.0, Limits(auc_drop=-1))) == 1
 
 
 def test_scores_that_are_no_numbers_fail():
     cost = gates.Cost(10, 50.0, float("nan"), 0.5, 0.5, 0.0)
-    assert len(failures(cost, Limits())) == 1
+    assert len(failures(cost, 2.0, Limits())) == 1
+
+
+@pytest.mark.parametrize("speedup", [0.99, float("nan")])
+def test_a_file_that_is_slower_fails(speedup: float):
+    cost = measure_cost(LABELS, GOOD, GOOD, 0.5)
+    (failure,) = failures(cost, speedup, Limits())
+    assert "times as fast" in failure
+    assert failures(cost, 1.0, Limits()) == []
 
 
 def half_each(model: object, images: np.ndarray) -> np.ndarray:
