@@ -67,7 +67,7 @@ def _runtimes() -> Finding:
 def _device(device: str) -> Finding:
     """Whether a device works, shown by the bundled model's golden examples."""
     try:
-        found = verify(Predictor(device=device))
+        found = verify(Predictor(device=device, check=False))
     except GalaxyEdgeError as error:
         return Finding(device, f"no: {error}", fault=device == "cpu")
     detail = f"largest difference of a golden score {found.worst:.1e}"

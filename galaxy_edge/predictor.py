@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,13 +21,15 @@ from galaxy_edge.bands import braced
 from galaxy_edge.digest import sha256
 from galaxy_edge.errors import ImageError, ModelError, UsageError
 from galaxy_edge.images import Pixels, Source, decode
-from galaxy_edge.manifest import Manifest, Preprocessing, check_threshold
+from galaxy_edge.manifest import GOLDEN_TOLERANCE, Manifest, Preprocessing, check_threshold
 from galaxy_edge.opening import BUNDLED, Opening, begin
 from galaxy_edge.results import Prediction
 from galaxy_edge.session import Session
 from galaxy_edge.threads import threads as thread_limit
 
 _CPU = "CPUExecutionProvider"
+#: Every so many of the golden examples is scored before the first verdict; `verify` scores all.
+_CHECKED = 3
 
 
 @dataclass(slots=True)
@@ -57,9 +60,11 @@ class Predictor:
         batch_size: at most so many images are scored at once by `predict_many`.
         stretch: parameters of `Stretch` (how FITS images become RGB) in place of the model's own.
         digest: give each prediction the SHA-256 of its input.
+        check: score some of the model's golden examples first. An onnxruntime, a provider or a
+            processor that computes something else is then found before the first verdict.
 
     Raises:
-        ModelError: the file is missing or cannot be used.
+        ModelError: the file is missing, cannot be used, or scores its own examples otherwise here.
         DeviceError: the device asked for is not there.
         UsageError: an argument is out of its range.
     """
@@ -74,6 +79,7 @@ class Predictor:
         batch_size: int = 32,
         stretch: Mapping[str, Any] | None = None,
         digest: bool = False,
+        check: bool = True,
     ) -> None:
         if batch_size < 1:
             raise UsageError(f"the batch size must be at least 1, not {batch_size}")
@@ -88,6 +94,7 @@ class Predictor:
         self._batch_size = batch_size
         self._asked_stretch = stretch
         self._digest = digest
+        self._check = check
         self._name = BUNDLED if self._path is None else self._path.name
         self._reopening = Lock()
         self._process = os.getpid()
@@ -95,6 +102,8 @@ class Predictor:
         self._threshold = self.manifest.threshold if threshold is None else threshold
         steps = self.manifest.preprocessing
         self._preprocessing = replace(steps, stretch=replace(steps.stretch, **(stretch or {})))
+        if check:
+            self._check_itself()
 
     def __reduce__(self) -> tuple[Callable[..., Predictor], tuple[object, ...]]:
         """A pickle: what it was made from, and the digest the model must still have."""
@@ -105,6 +114,7 @@ class Predictor:
             "batch_size": self._batch_size,
             "stretch": self._asked_stretch,
             "digest": self._digest,
+            "check": self._check,
         }
         return _unpickle, (self._path, options, self.sha256)
 
@@ -232,6 +242,26 @@ class Predictor:
                 ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._session))
                 self._session = session
                 self._process = os.getpid()
+
+    def _check_itself(self) -> None:
+        examples = self.manifest.golden[::_CHECKED]
+        pixels = [decode(example.png, self.manifest.preprocessing) for example in examples]
+        # What another Pillow resizes otherwise says nothing about the arithmetic.
+        same = [
+            (image, example.score)
+            for image, example in zip(pixels, examples, strict=True)
+            if hashlib.sha256(image.tobytes()).hexdigest() == example.input_sha256
+        ]
+        if not same:
+            return
+        images, recorded = zip(*same, strict=True)
+        worst = float(np.max(np.abs(self.score(np.stack(images)) - np.array(recorded))))
+        if worst > GOLDEN_TOLERANCE:
+            raise ModelError(
+                f"{self._path or self._name} must not be used here: it scores its own examples "
+                f"otherwise than where it was exported, by {worst:.1e} ({self.provider}); "
+                "`galaxy-edge doctor` and `galaxy-edge verify` say more"
+            )
 
     def _batches(
         self, sources: Iterable[Source | None], fault: list[Exception]

@@ -25,6 +25,8 @@ _LOG_SEVERITY = 3
 #: What it logs outside of any session, before and after a provider is tried: 4, fatal errors, and
 #: 2, warnings, with which it starts.
 _QUIET, _USUAL = 4, 2
+#: Operators that hold the arithmetic of a network.
+_LAYERS = frozenset({"Conv", "Gemm", "MatMul", "MatMulNBits", "QGemm", "QLinearConv"})
 _NAMES = {provider: name for name, provider in PROVIDERS.items()}
 
 
@@ -60,6 +62,8 @@ class Session:
         # Threads that wait in a loop for more to do take the cores from those that decode, and
         # from every other process: docs/performance.md has what that costs and gains.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Which provider runs which operator: see _left_to_the_cpu.
+        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
         # Weights in another file would be read from the current folder, and no digest would cover
         # them. Below the null device there is nothing to read.
         options.add_session_config_entry(
@@ -76,9 +80,16 @@ class Session:
                 fault = gist(error)
             else:
                 self.provider: str = self._session.get_providers()[0]
-                if self.provider == provider:
+                left = _left_to_the_cpu(self._session, provider)
+                if self.provider != provider:
+                    fault = f"onnxruntime fell back to the {self.provider} and does not say why"
+                elif left:
+                    fault = (
+                        f"it would leave {', '.join(left)} to the CPU; use a file exported with "
+                        "--portable, or without --quantize"
+                    )
+                else:
                     break
-                fault = f"onnxruntime fell back to the {self.provider} and does not say why"
             faults[_NAMES[provider]] = _reason(provider) or fault
         if faults and device != "auto":
             raise DeviceError(
@@ -161,6 +172,24 @@ def _open(model: bytes, options: Any, provider: str) -> Any:
             )
     finally:
         onnxruntime.set_default_logger_severity(_USUAL)
+
+
+def _left_to_the_cpu(session: Any, provider: str) -> list[str]:
+    """The layers that a provider has no kernels for; onnxruntime runs them elsewhere, unseen.
+
+    Shapes and casts may be anywhere. Before 1.24, onnxruntime does not tell.
+    """
+    if provider == PROVIDERS["cpu"] or not hasattr(session, "get_provider_graph_assignment_info"):
+        return []
+    return sorted(
+        {
+            node.op_type
+            for part in session.get_provider_graph_assignment_info()
+            if part.ep_name == PROVIDERS["cpu"]
+            for node in part.get_nodes()
+            if node.op_type in _LAYERS
+        }
+    )
 
 
 def _reason(provider: str) -> str | None:

@@ -21,6 +21,8 @@ _BATCH = 32
 _COLOURS = 3
 #: Bytes that one integer instruction multiplies and adds up.
 _TOGETHER = 4
+#: Columns of one AMX tile.
+_TILE = 16
 #: Operators of a network that is one chain and whose channels can be followed through it.
 _CHAIN = frozenset(
     {"Cast", "Mul", "Transpose", "Conv", "Relu", "MaxPool", "Reshape", "Gemm", "Sigmoid"}
@@ -83,11 +85,12 @@ def alive_on(model: onnx.ModelProto, images: Pixels) -> Alive:
     return alive
 
 
-def in_fours(alive: Alive) -> Alive:
-    """Keep as many of the others as fill up a multiple of four.
+def in_blocks(alive: Alive) -> Alive:
+    """Keep as many of the others as integer kernels take together: a multiple of four channels.
 
-     Integer kernels multiply four bytes at once; a layer of 22 channels takes longer than one of 24
-    .
+    They multiply four bytes at once, and a layer of 22 channels takes longer than one of 24. And
+    17 to 31 become 32: onnxruntime 1.21 to 1.24 multiply matrices of so many columns wrongly on
+    processors with AMX (https://github.com/microsoft/onnxruntime/pull/27671).
     """
     return {name: _filled_up(mask) for name, mask in alive.items()}
 
@@ -120,7 +123,10 @@ def without_channels(model: onnx.ModelProto, alive: Alive) -> onnx.ModelProto:
 
 
 def _filled_up(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    spare = np.flatnonzero(~mask)[: -int(mask.sum()) % _TOGETHER]
+    count = -(-int(mask.sum()) // _TOGETHER) * _TOGETHER
+    if _TILE < count < 2 * _TILE:
+        count = 2 * _TILE
+    spare = np.flatnonzero(~mask)[: count - int(mask.sum())]
     return mask | np.isin(np.arange(len(mask)), spare)
 
 

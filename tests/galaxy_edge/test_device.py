@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import onnxruntime
 import pytest
@@ -258,3 +259,49 @@ def test_one_of_two_runtimes_uninstalled(monkeypatch: pytest.MonkeyPatch, cli: C
 @pytest.fixture
 def examples() -> list[Path]:
     return sorted((Path(__file__).parents[2] / "examples").glob("*.png"))[:3]
+
+
+class Divided:
+    """A session on CUDA that left some operators to the CPU, as onnxruntime does without a word."""
+
+    def __init__(self, inner: object, on_the_cpu: tuple[str, ...]):
+        self.inner, self.on_the_cpu = inner, on_the_cpu
+
+    def __getattr__(self, name: str):
+        return getattr(self.inner, name)
+
+    def get_providers(self) -> list[str]:
+        return [CUDA, CPU]
+
+    def get_provider_graph_assignment_info(self) -> list[SimpleNamespace]:
+        def part(provider: str, *operators: str) -> SimpleNamespace:
+            nodes = [SimpleNamespace(op_type=operator) for operator in operators]
+            return SimpleNamespace(ep_name=provider, get_nodes=lambda: nodes)
+
+        return [part(CUDA, "Conv", "Sigmoid"), part(CPU, *self.on_the_cpu)]
+
+
+@pytest.mark.parametrize(
+    ("on_the_cpu", "used"),
+    [(("Reshape", "Cast"), True), (("QGemm", "Reshape", "QLinearConv"), False)],
+)
+def test_a_device_that_leaves_layers_to_the_cpu_is_not_said_to_compute_them(
+    monkeypatch: pytest.MonkeyPatch, on_the_cpu: tuple[str, ...], used: bool
+):
+    real = onnxruntime.InferenceSession
+
+    def attempt(model: bytes, options: object, providers: list[str], **_: object):
+        inner = real(model, options, providers=[CPU])
+        return Divided(inner, on_the_cpu) if providers == [CUDA] else inner
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", attempt)
+    monkeypatch.setattr(session, "why_not", lambda *_: None)
+    assert Predictor().provider == (CUDA if used else CPU)
+    if used:
+        assert Predictor(device="cuda").provider == CUDA
+    else:
+        words = "leave QGemm, QLinearConv to the CPU; use a file exported with --portable"
+        assert words in Predictor().notes[0]
+        with pytest.raises(DeviceError, match=words):
+            Predictor(device="cuda")

@@ -198,12 +198,15 @@ def test_a_layer_that_is_all_dead_keeps_one_channel():
     np.testing.assert_allclose(scores(slim), scores(model), atol=1e-6)
 
 
-def test_layers_are_filled_up_in_fours():
-    mask = np.array([False, True, False, True, True, True, True, False, False])
-    filled = dead.in_fours({"conv_1": mask, "gemm_1": np.ones(6, bool)})
-    assert filled["conv_1"].sum() == 8
-    assert (filled["conv_1"] >= mask).all()
-    assert filled["gemm_1"].all()
+@pytest.mark.parametrize(
+    ("alive", "of", "kept"),
+    [(5, 9, 8), (6, 6, 6), (16, 40, 16), (17, 40, 32), (24, 40, 32), (24, 30, 30), (33, 64, 36)],
+)
+def test_layers_are_filled_up_to_what_kernels_take_together(alive: int, of: int, kept: int):
+    mask = np.arange(of) >= of - alive
+    (filled,) = dead.in_blocks({"conv_1": mask}).values()
+    assert filled.sum() == kept
+    assert (filled >= mask).all()
 
 
 def test_flattened_channels_first_are_not_told_apart():
