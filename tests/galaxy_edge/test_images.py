@@ -144,6 +144,36 @@ def test_transparency_shows_the_black_sky():
     assert decode(png(image), AS_IS).max() == 0
 
 
+def test_half_transparent_grey_is_half_as_bright():
+    image = Image.merge("LA", [Image.new("L", (20, 20), 200), Image.new("L", (20, 20), 128)])
+    assert set(decode(png(image), AS_IS).ravel()) <= {100, 101}
+
+
+def test_16_bit_colour_keeps_its_high_byte():
+    values = np.random.default_rng(0).integers(0, 2**16, (20, 20, 3)).astype(">u2")
+    # Pillow writes no such files: signature, header, rows without a filter, end.
+    rows = b"".join(b"\0" + row.tobytes() for row in values)
+    chunks = (b"IHDR", struct.pack(">IIBBBBB", 20, 20, 16, 2, 0, 0, 0)), (
+        b"IDAT", zlib.compress(rows),
+    ), (b"IEND", b"")  # fmt: skip
+    content = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
+    assert np.array_equal(decode(content, AS_IS), (values >> 8).astype(np.uint8))
+
+
+@pytest.mark.parametrize(("form", "off_by"), [("TIFF", 0), ("JPEG", 2)])
+def test_cmyk_inks_become_the_light_they_leave(form: str, off_by: int):
+    inks = {(0, 0, 0, 0): (255, 255, 255), (255, 0, 0, 0): (0, 255, 255),
+            (0, 0, 0, 255): (0, 0, 0), (0, 128, 255, 0): (255, 127, 0)}  # fmt: skip
+    for ink, light in inks.items():
+        file = io.BytesIO()
+        Image.new("CMYK", (20, 20), ink).save(file, form)
+        pixels = decode(file.getvalue(), AS_IS).astype(int)
+        assert np.abs(pixels - light).max() <= off_by
+
+
 def test_a_palette_keeps_its_colours():
     image = Image.fromarray(galaxy(1)).quantize(16)
     assert np.array_equal(decode(png(image), AS_IS), np.asarray(image.convert("RGB")))
