@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from galaxy_edge.formats import is_fits
+from galaxy_edge.formats import is_fits, split_extension
 
 Bands = tuple[str, str, str]
 
@@ -16,24 +16,25 @@ def grouped(
 ) -> Iterator[str | tuple[str, str, str] | None]:
     """Put the band files among some paths together, red, green and blue.
 
-    A FITS path is a band file when one of the bands stands in it between characters that are
-    neither letters nor digits (``frame-g-001.fits``, ``g/001.fits``; the last such place counts).
-    Its set takes the place of the first of its files to come; that the other two are there is for
-    whoever reads them to find out. All other paths, and None, pass as they are.
+    A FITS path is a band file when one of the bands stands in its name between characters that are
+    neither letters nor digits (``frame-g-001.fits``; the last such place counts), or in a folder's
+    (``g/001.fits``), if the other two are there. A set comes when its three files have; those that
+    lack one come at the end, for whoever reads them to say so. All other paths, and None, pass as
+    they are.
     """
-    # Of a set of which all three have come, nothing need be kept.
     waiting: dict[tuple[str, str, str], set[str]] = {}
     for path in paths:
         group = None if path is None else _group(path, bands)
         if path is None or group is None:
             yield path
             continue
-        if group not in waiting:
-            yield group
         seen = waiting.setdefault(group, set())
         seen.add(path)
+        # Of a set of which all three have come, nothing need be kept.
         if len(seen) == len(bands):
             del waiting[group]
+            yield group
+    yield from waiting
 
 
 def braced(paths: Sequence[str]) -> str:
@@ -55,4 +56,11 @@ def _group(path: str, bands: Bands) -> tuple[str, str, str] | None:
         return None
     start, end = places[-1].span()
     red, green, blue = (path[:start] + band + path[end:] for band in bands)
+    in_a_folder = os.sep in path[end:]
+    if in_a_folder and not all(map(_is_there, (red, green, blue))):
+        return None
     return red, green, blue
+
+
+def _is_there(path: str) -> bool:
+    return os.path.exists(split_extension(path)[0])  # noqa: PTH110 - never raises

@@ -53,6 +53,12 @@ def stored(text: str, form: Form) -> str:
     return kept[:-1] + "\\x20" if kept.endswith(" ") else kept
 
 
+def is_table(path: Path) -> bool:
+    """Whether a FITS file is a table of ours, as its second header says."""
+    with path.open("rb") as file:
+        return b"EXTNAME = 'RESULTS " in file.read(4 * 2880)
+
+
 def write(path: Path, form: Form, rows: Rows) -> None:
     """Write a table, whole or not at all."""
     with replacing(path) as temporary:

@@ -20,20 +20,20 @@ def sha256(source: Source) -> str | None:
     the file cannot be read: decoding it says why.
     """
     total = hashlib.sha256()
-    if isinstance(source, np.ndarray):
-        total.update(np.ascontiguousarray(source).tobytes())
-    elif isinstance(source, Image.Image):
-        total.update(source.tobytes())
-    else:
-        try:
+    try:
+        if isinstance(source, np.ndarray):
+            total.update(np.ascontiguousarray(source).tobytes())
+        elif isinstance(source, Image.Image):
+            total.update(source.tobytes())
+        else:
             for one in source if isinstance(source, tuple) else (source,):
                 if isinstance(one, bytes):
                     total.update(one)
                 else:
                     _add(one, total)
-        # Whatever is wrong with the source, it is the decoder that tells.
-        except Exception:  # noqa: BLE001
-            return None
+    # Whatever is wrong with the source, it is the decoder that tells.
+    except Exception:  # noqa: BLE001
+        return None
     return total.hexdigest()
 
 

@@ -11,6 +11,7 @@ import bz2
 import gzip
 import io
 import os
+import threading
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -32,6 +33,13 @@ NOISE_STRETCH = 10.0
 MAX_PIXELS = 2**25
 
 _IMAGES = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)
+
+#: What may be unpacked: a damaged tile of any other compression (HCOMPRESS_1, PLIO_1) can end the
+#: process, inside astropy's C code, and with it the run.
+_UNPACKED = frozenset({"RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2", "NOCOMPRESS"})
+#: Sigma clipping changes the process's warning filters for a moment, which threads must not do at
+#: once: the last to put them back would put back another's.
+_clipping = threading.Lock()
 
 Planes = npt.NDArray[np.float32]
 
@@ -85,16 +93,17 @@ def planes(source: File, bands: tuple[str, str, str] | None = None) -> Planes:
         stream = Path(path).open("rb")  # noqa: SIM115 - entered two lines below
     # Astropy sees the compression of a path, not that of a stream; but a path that it fails to
     # read it leaves open.
-    with stream, _unpacked(stream) as content, fits.open(content, memmap=False) as hdus:
+    with stream, _unpacked(stream) as content, fits.open(content, memmap=False, uint=False) as hdus:
         hdu = _image(hdus) if extension is None else _extension(hdus, extension)
         _check_shape(hdu.shape)
+        _check_compression(hdu)
         data = hdu.data
         header = hdu.header
     # Axes of one pixel (Stokes, a single frequency) say nothing here.
     data = data.reshape([length for length in data.shape[:-2] if length > 1] + [*data.shape[-2:]])
     if data.ndim == 2:
         data = data[None]
-    elif bands is not None and "BAND0" in header:
+    elif bands is not None and ("BAND0" in header or "BAND1" in header):
         data = data[[_plane(header, band, len(data)) for band in bands]]
     if data.ndim != 3 or len(data) not in {1, 3}:
         raise ImageError(
@@ -125,7 +134,8 @@ def colour(bands: npt.NDArray[np.generic], stretch: Stretch) -> npt.NDArray[np.u
         if not valid.any():
             raise ImageError("no pixel has a value: all are blank, NaN or infinite")
         # In double precision: the sums of a large frame do not fit into single.
-        _, median, deviation = sigma_clipped_stats(band[valid].astype(np.float64))
+        with _clipping:
+            _, median, deviation = sigma_clipped_stats(band[valid].astype(np.float64))
         black.append(float(median) if stretch.minimum is None else stretch.minimum)
         noise.append(float(deviation))
         band[~valid] = black[-1]
@@ -181,8 +191,23 @@ def _check_shape(shape: tuple[int, ...]) -> None:
         )
 
 
+def _check_compression(hdu: Any) -> None:
+    if not isinstance(hdu, fits.CompImageHDU):
+        return
+    header = hdu._header if not hasattr(hdu, "_bintable") else hdu._bintable.header  # noqa: SLF001
+    kind = str(header.get("ZCMPTYPE", hdu.compression_type)).strip()
+    if kind not in _UNPACKED:
+        raise ImageError(f"compressed by {kind}; unpack it first (funpack)")
+    for number in range(1, 10):
+        name, value = header.get(f"ZNAME{number}"), header.get(f"ZVAL{number}")
+        allowed = {"BYTEPIX": {1, 2, 4, 8}, "BLOCKSIZE": {16, 32}}.get(str(name).strip())
+        if allowed is not None and value not in allowed:
+            raise ImageError(f"damaged or truncated: {name} of the compression is {value}")
+
+
 def _plane(header: fits.Header, band: str, planes: int) -> int:
-    names = [str(header.get(f"BAND{number}", "")).strip() for number in range(planes)]
+    first = 0 if "BAND0" in header else 1
+    names = [str(header.get(f"BAND{first + number}", "")).strip() for number in range(planes)]
     if band not in names:
         raise ImageError(f"the cube has no band {band}; it has {', '.join(filter(None, names))}")
     return names.index(band)

@@ -227,13 +227,13 @@ def check_threshold(threshold: float) -> None:
 def check_bands(bands: Sequence[Any] | None) -> None:
     """Refuse anything but three different, non-empty names, for red, green and blue."""
     if bands is not None and (
-        not all(isinstance(band, str) and band and band.strip() == band for band in bands)
+        isinstance(bands, str)
+        or not all(isinstance(band, str) and band and band.strip() == band for band in bands)
         or len(bands) != 3
         or len(set(bands)) != 3
     ):
         raise UsageError(
-            "three different bands are needed, for red, green and blue, not "
-            f"{','.join(map(str, bands))!r}"
+            f"three different bands are needed, for red, green and blue, not {bands!r}"
         )
 
 

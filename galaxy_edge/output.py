@@ -20,7 +20,7 @@ from typing import Literal, TextIO, TypeAlias
 
 from galaxy_edge import columnar, resume
 from galaxy_edge.errors import UsageError
-from galaxy_edge.files import replacing
+from galaxy_edge.formats import has_image_suffix
 from galaxy_edge.results import CsvWriter, JsonLinesWriter, TableWriter, Writer
 
 Form: TypeAlias = Literal["table", "jsonl", "csv", "parquet", "fits"]
@@ -77,8 +77,10 @@ def opened(
     Raises:
         UsageError: it cannot be written, or not in this format, or has rows of another origin.
     """
-    if resuming and (path is None or form == "table"):
+    if resuming and (path is None or form == "table" or (path.exists() and not path.is_file())):
         raise UsageError("--resume needs -o with a .jsonl, .csv, .parquet or .fits file")
+    if path is not None:
+        _check_place(path, form)
     if form == "parquet" or form == "fits":  # noqa: PLR1714 - mypy narrows the type by it
         if path is None:
             raise UsageError(f"a {form} table is no stream; name a file with -o")
@@ -87,12 +89,27 @@ def opened(
     elif path is None:
         yield Output(_writer(form, _stdout(), origin), resume.Earlier(origin))
     else:
-        earlier = resume.Earlier(origin)
-        end = 0
-        if resuming and form != "table" and path.exists():
-            end = resume.read(path, form, earlier)
-        with _stream(path, end) as stream:
+        with _stream(path) as stream:
+            earlier = resume.Earlier(origin)
+            end = 0
+            if resuming and form != "table":
+                end = resume.read(path, form, earlier)
+            _cut(stream, path, end)
             yield Output(_writer(form, stream, origin, begun=end > 0), earlier)
+
+
+def _check_place(path: Path, form: Form) -> None:
+    """Refuse to write over what must be something else: an image, or a FITS file of another."""
+    try:
+        path.resolve()
+    except (OSError, RuntimeError) as error:
+        raise UsageError(f"{path} cannot be written: {error}") from error
+    if not path.is_file() or path.stat().st_size == 0:
+        return
+    if form == "fits" and columnar.is_table(path):
+        return
+    if has_image_suffix(path.name):
+        raise UsageError(f"{path} is there, and may be an image; name another output")
 
 
 @contextmanager
@@ -103,53 +120,75 @@ def _journaled(
     if path.exists() and not path.is_file():
         raise UsageError(f"{path} cannot be written: it is no regular file")
     journal = path.with_name(f"{path.name}.partial")
-    earlier = resume.Earlier(origin, partial(columnar.stored, form=form))
-    end = 0
-    if resuming and journal.exists():
-        end = resume.read(journal, "jsonl", earlier)
-    elif resuming and path.exists():
-        _take_over(path, form, journal, earlier)
-        end = journal.stat().st_size
-    try:
-        with _stream(journal, end) as stream:
+    begun = journal.exists() and journal.stat().st_size > 0
+    with _stream(journal) as stream:
+        earlier = resume.Earlier(origin, partial(columnar.stored, form=form))
+        end = 0
+        if resuming and begun:
+            end = resume.read(journal, "jsonl", earlier)
+        _cut(stream, journal, end)
+        try:
+            if resuming and not begun and path.exists():
+                _take_over(path, form, stream, earlier)
+        except BaseException:
+            journal.unlink()
+            raise
+        try:
             yield Output(JsonLinesWriter(stream), earlier)
-    finally:
-        # After an error or an interrupt, too: what is finished is handed over.
-        if journal.exists():
+        finally:
+            # After an error or an interrupt, too: what is finished is handed over.
             columnar.write(path, form, partial(resume.rows, journal))
             journal.unlink()
 
 
-def _take_over(path: Path, form: columnar.Form, journal: Path, earlier: resume.Earlier) -> None:
-    """Make the journal of a finished table, to go on with."""
-    with replacing(journal) as temporary, temporary.open("w", encoding="ascii") as stream:
-        try:
-            for row in columnar.read(path, form):
-                earlier.add(row)
-                stream.write(json.dumps(row) + "\n")
-        except UsageError as error:
-            raise UsageError(f"{path} cannot be resumed: {error}") from error
+def _take_over(path: Path, form: columnar.Form, stream: TextIO, earlier: resume.Earlier) -> None:
+    """Begin the journal with the rows of a finished table."""
+    try:
+        for row in columnar.read(path, form):
+            earlier.add(row)
+            stream.write(json.dumps(row) + "\n")
+    except UsageError as error:
+        raise UsageError(f"{path} cannot be resumed: {error}") from error
 
 
 @contextmanager
-def _stream(path: Path, end: int) -> Iterator[TextIO]:
-    """Open a text file behind its first bytes; what follows them is dropped."""
+def _stream(path: Path) -> Iterator[TextIO]:
+    """Open a text file to add to, for ourselves alone as long as it is open."""
     try:
-        if end:
-            os.truncate(path, end)
         # A row leaves when it is known. File names leave as the bytes they came in as.
-        stream = path.open(
-            "a" if end else "w", buffering=1, encoding="utf-8", errors="surrogateescape", newline=""
-        )
+        stream = path.open("a", buffering=1, encoding="utf-8", errors="surrogateescape", newline="")
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from error
     try:
         with stream:
+            if path.is_file() and not _locked(stream):
+                raise UsageError(f"{path} is being written by another run; name another output")
             yield stream
     except OSError as error:
         # A full disk does not say whose.
         error.filename = error.filename or str(path)
         raise
+
+
+def _locked(stream: TextIO) -> bool:
+    """Keep other runs from a file until it is closed, or the process ends."""
+    try:
+        import fcntl  # noqa: PLC0415
+    except ModuleNotFoundError:  # Windows
+        return True
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some network file systems know no locks
+        return True
+    return True
+
+
+def _cut(stream: TextIO, path: Path, end: int) -> None:
+    """Drop what follows the first bytes of a file; a device or a pipe has nothing to drop."""
+    if path.is_file():
+        os.ftruncate(stream.fileno(), end)
 
 
 def _stdout() -> TextIO:

@@ -8,7 +8,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -20,8 +20,9 @@ from PIL import Image
 from galaxy_edge.bands import braced
 from galaxy_edge.digest import sha256
 from galaxy_edge.errors import ImageError, ModelError, UsageError
-from galaxy_edge.images import Pixels, Source, decode
-from galaxy_edge.manifest import GOLDEN_TOLERANCE, Manifest, Preprocessing, check_threshold
+from galaxy_edge.formats import is_fits
+from galaxy_edge.images import MAX_BYTES, Pixels, Source, check_file, decode
+from galaxy_edge.manifest import GOLDEN_TOLERANCE, Manifest, Preprocessing, Stretch, check_threshold
 from galaxy_edge.opening import BUNDLED, Opening, begin
 from galaxy_edge.results import Prediction
 from galaxy_edge.session import Session
@@ -84,7 +85,13 @@ class Predictor:
         if batch_size < 1:
             raise UsageError(f"the batch size must be at least 1, not {batch_size}")
         if threshold is not None:
+            threshold = float(threshold)  # NumPy's compare to booleans that index nothing
             check_threshold(threshold)
+        stretch = dict(stretch or {})
+        if not isinstance(stretch.get("bands"), (list, tuple, type(None))):
+            raise UsageError(f"bands must be three names, not {stretch['bands']!r}")
+        if unknown := stretch.keys() - {item.name for item in fields(Stretch)}:
+            raise UsageError(f"a stretch has no {', '.join(map(str, sorted(unknown)))}")
         # Another process may have another working directory.
         self._path = None if model is None else Path(model).absolute()
         self._device = device
@@ -101,7 +108,7 @@ class Predictor:
         self._session, self._sha256 = self._open()
         self._threshold = self.manifest.threshold if threshold is None else threshold
         steps = self.manifest.preprocessing
-        self._preprocessing = replace(steps, stretch=replace(steps.stretch, **(stretch or {})))
+        self._preprocessing = replace(steps, stretch=replace(steps.stretch, **stretch))
         if check:
             self._check_itself()
 
@@ -189,6 +196,10 @@ class Predictor:
             Exception: whatever iterating over the sources raises, after the predictions of those
                 that came before.
         """
+        if isinstance(sources, (str, bytes, os.PathLike)):
+            raise UsageError(
+                "predict_many takes several sources; give one in a list, or to predict"
+            )
         pending: deque[Future[list[Prediction]]] = deque()
         fault: list[Exception] = []
         with ThreadPoolExecutor(self._threads) as pool:
@@ -245,7 +256,12 @@ class Predictor:
 
     def _check_itself(self) -> None:
         examples = self.manifest.golden[::_CHECKED]
-        pixels = [decode(example.png, self.manifest.preprocessing) for example in examples]
+        try:
+            pixels = [decode(example.png, self.manifest.preprocessing) for example in examples]
+        except ImageError as error:
+            raise ModelError(
+                f"{self._path or self._name} is damaged: a golden example is {error}"
+            ) from error
         # What another Pillow resizes otherwise says nothing about the arithmetic.
         same = [
             (image, example.score)
@@ -300,13 +316,25 @@ class Predictor:
 
     def _pixels(self, job: _Job) -> Pixels | ImageError:
         if job.pixels is None:
-            if self._digest:
-                job.sha256 = sha256(job.source)
+            source = self._digested(job) if self._digest else job.source
             try:
-                job.pixels = decode(job.source, self._preprocessing)
+                job.pixels = decode(source, self._preprocessing)
             except ImageError as error:
                 job.pixels = error
         return job.pixels
+
+    def _digested(self, job: _Job) -> Source:
+        """Note the digest of a source, and give what was digested: a file may change meanwhile."""
+        source = job.source
+        if isinstance(source, (str, os.PathLike)) and not is_fits(source):
+            try:
+                check_file(Path(source), MAX_BYTES)
+                source = Path(source).read_bytes()
+            # Whatever is wrong with it, it is the decoder that tells.
+            except Exception:  # noqa: BLE001
+                return job.source
+        job.sha256 = sha256(source)
+        return source
 
     def _classify(self, batch: list[_Job]) -> list[Prediction]:
         pixels = [self._pixels(job) for job in batch]
@@ -337,7 +365,7 @@ class Predictor:
 
 def _path(source: Source) -> str | None:
     if isinstance(source, tuple):
-        paths = [os.fspath(one) for one in source if not isinstance(one, bytes)]
+        paths = [os.fspath(one) for one in source if isinstance(one, (str, os.PathLike))]
         return braced(paths) if len(paths) == len(source) else None
     return os.fspath(source) if isinstance(source, (str, os.PathLike)) else None
 

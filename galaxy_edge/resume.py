@@ -25,11 +25,13 @@ class Origin:
         labels: names of the negative and the positive class.
         model_sha256: digest of the model file.
         threshold: a score above it gives the positive label.
+        digest: whether each row has the digest of its input.
     """
 
     labels: tuple[str, str]
     model_sha256: str
     threshold: float
+    digest: bool = False
 
 
 class Earlier:
@@ -61,10 +63,13 @@ class Earlier:
             raise UsageError("its rows are of another model; name another output")
         if float(row["threshold"]) != self._origin.threshold:
             raise UsageError("its rows are of another threshold; name another output")
+        if row["status"] == "ok" and bool(row["sha256"]) != self._origin.digest:
+            has, needs = ("none", "with") if self._origin.digest else ("digests", "without")
+            raise UsageError(f"its rows have {has}; go on {needs} --digest, or name another output")
         self.total += 1
         self.failed += row["status"] == "error"
         self.positive += row["label"] == self._origin.labels[1]
-        self._paths[self._stored(row["path"])] += 1
+        self._paths[self._stored(row["path"] or "")] += 1
 
     def has(self, path: str) -> bool:
         """Whether an input has its row; one that is named twice has two."""
@@ -97,7 +102,7 @@ def read(path: Path, form: TextForm, earlier: Earlier) -> int:
                     raise ValueError("another header")  # noqa: TRY301 - one fault among the others
             except UsageError as error:
                 raise UsageError(f"{path} cannot be resumed: {error}") from error
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError, csv.Error) as error:
                 raise UsageError(
                     f"{path} cannot be resumed: line {number + 1} is no row of results; name "
                     "another output, or leave out --resume to write it anew"

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from galaxy_edge.errors import UsageError
 
+#: Characters; more jobs than that has no machine.
+_LONGEST = 40
+
 
 @dataclass(frozen=True, slots=True)
 class Shard:
@@ -32,7 +35,7 @@ class Shard:
             UsageError: it is none, or the number is not one of 1 to count.
         """
         number, slash, count = text.partition("/")
-        if not (slash and number.isdecimal() and count.isdecimal()):
+        if not (slash and number.isdecimal() and count.isdecimal() and len(text) < _LONGEST):
             raise UsageError(f"--shard takes NUMBER/COUNT, like 3/16, not {text!r}")
         if not 1 <= int(number) <= int(count):
             raise UsageError(f"--shard counts from 1 to {count}, so there is no {number}")

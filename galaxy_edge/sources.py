@@ -64,8 +64,10 @@ def _lines(stdin: BinaryIO) -> Iterator[bytes | None]:
         return
     rest = b""
     while True:
-        if not _is_ready(handle):
+        if not _is_ready(handle, 0):
             yield None
+            # Some parents leave a pipe that does not block.
+            _is_ready(handle, None)
         block = os.read(handle, _BLOCK)
         if not block:
             break
@@ -74,8 +76,8 @@ def _lines(stdin: BinaryIO) -> Iterator[bytes | None]:
     yield rest
 
 
-def _is_ready(handle: int) -> bool:
+def _is_ready(handle: int, patience: float | None) -> bool:
     try:
-        return bool(select.select([handle], [], [], 0)[0])
+        return bool(select.select([handle], [], [], patience)[0])
     except (OSError, ValueError):  # Windows asks sockets alone; select takes no high handles
         return True

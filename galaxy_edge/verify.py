@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from galaxy_edge.errors import ModelError
+from galaxy_edge.errors import ImageError, ModelError
 from galaxy_edge.images import decode
 from galaxy_edge.predictor import Predictor
 
@@ -37,7 +37,10 @@ def verify(predictor: Predictor) -> Verification:
     examples = predictor.manifest.golden
     if not examples:
         raise ModelError("the file carries no golden examples to verify it with")
-    pixels = np.stack([decode(item.png, predictor.manifest.preprocessing) for item in examples])
+    try:
+        pixels = np.stack([decode(item.png, predictor.manifest.preprocessing) for item in examples])
+    except ImageError as error:
+        raise ModelError(f"{predictor.name} is damaged: a golden example is {error}") from error
     digests = [hashlib.sha256(image.tobytes()).hexdigest() for image in pixels]
     recorded = np.array([item.score for item in examples])
     return Verification(

@@ -35,6 +35,9 @@ def script() -> NoReturn:
     """
     try:
         main()
+    except KeyboardInterrupt:
+        # While things are still imported; later, the command's own way out is taken.
+        sys.exit(130)
     except SystemExit as end:
         if sys.argv[1:2] == ["predict"] and isinstance(end.code, int):
             # What cannot be flushed is told by Python's own way out.

@@ -22,10 +22,10 @@ def begin(arguments: Sequence[str]) -> None:
     if any(argument.startswith(_OTHERS) for argument in arguments):
         return
     models = [value for option, value in pairwise(arguments) if option in {"-m", "--model"}]
-    # As the Predictor will ask for it.
-    path = Path(models[-1]).absolute() if models else None
-    # The command will tell that onnxruntime is missing.
-    with suppress(ModuleNotFoundError):
+    # Whatever is wrong, it is the command that tells.
+    with suppress(Exception):
+        # As the Predictor will ask for it.
+        path = Path(models[-1]).absolute() if models else None
         from galaxy_edge.opening import Opening, begin_ahead
         from galaxy_edge.threads import threads
 

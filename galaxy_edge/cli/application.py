@@ -100,9 +100,9 @@ def run(arguments: Sequence[str]) -> NoReturn:
         print(f"galaxy-edge: there is not enough memory: {error}", file=sys.stderr)
         sys.exit(UsageError.exit_code)
     except Exception as error:  # noqa: BLE001 - 1 would say that some inputs failed
-        if isinstance(error, ModuleNotFoundError) and error.name == "onnxruntime":
+        if isinstance(error, ImportError) and "onnxruntime" in f"{error.name} {error.path} {error}":
             remedy = "pip install onnxruntime, or the build for your device"
-            print(f"galaxy-edge: onnxruntime is not installed; {remedy}", file=sys.stderr)
+            print(f"galaxy-edge: onnxruntime does not load ({error}); {remedy}", file=sys.stderr)
             sys.exit(DeviceError.exit_code)
         import traceback  # takes 2 ms, and is for bugs
 

@@ -14,6 +14,7 @@ import typer
 from galaxy_edge.cli import parsing
 from galaxy_edge.cli.options import Bands, Device, Minimum, Softening, StretchRange
 from galaxy_edge.errors import UsageError
+from galaxy_edge.formats import split_extension
 
 if TYPE_CHECKING:
     from galaxy_edge.resume import Earlier
@@ -96,6 +97,8 @@ def predict(
     from galaxy_edge.sources import expand
 
     form = form or form_of(output)
+    if digest and form == "table":
+        raise UsageError("a table has no column for --digest; take --format jsonl or csv, or -o")
     share = None if shard is None else Shard.parse(shard)
     _check_spares(output, [*paths, *([str(model)] if model else [])])
     predictor = Predictor(
@@ -107,14 +110,15 @@ def predict(
         stretch=parsing.stretch(bands, minimum, stretch, q),
         digest=digest,
     )
-    for note in () if quiet else predictor.notes:
+    for note in predictor.notes:
         print(f"galaxy-edge: {note}", file=sys.stderr)
     negative_name, positive_name = predictor.manifest.labels
-    origin = Origin(predictor.manifest.labels, predictor.sha256, predictor.threshold)
+    origin = Origin(predictor.manifest.labels, predictor.sha256, predictor.threshold, digest)
     with opened(output, form, origin, resuming=resume) as rows, _ticking(output, quiet) as tick:
         earlier = rows.earlier
         total, failed, positive = earlier.total, earlier.failed, earlier.positive
         found = expand(paths, sys.stdin.buffer, recursive=recursive)
+        found = (path for path in found if not _is_output(path, output))
         inputs = _inputs(found, predictor.preprocessing.stretch.bands, share, rows.earlier)
         for prediction in predictor.predict_many(inputs):
             rows.writer.write(prediction)
@@ -154,9 +158,16 @@ def _check_spares(output: Path | None, paths: list[str]) -> None:
     """Refuse an output that is one of the inputs: opening it would empty it."""
     if output is None or not output.exists():
         return
-    for path in paths:
+    for path in (split_extension(path)[0] for path in paths):
         if os.path.exists(path) and output.samefile(path):  # noqa: PTH110 - never raises
             raise UsageError(f"the output {output} is an input, too, and would be lost")
+
+
+def _is_output(path: str | None, output: Path | None) -> bool:
+    """Whether a path, of a folder say, is where the rows go."""
+    if path is None or output is None or Path(path).name != output.name:
+        return False
+    return os.path.exists(path) and output.exists() and output.samefile(path)  # noqa: PTH110
 
 
 @contextmanager

@@ -39,7 +39,7 @@ def verify(
             f"{found.decoded_otherwise} of {found.examples} examples decode to other pixels here "
             "than where the model was exported; the installed Pillow resizes in another way"
         )
-    if found.worst > tolerance:
+    if not found.worst <= tolerance:
         raise ModelError(
             f"a score is off by {found.worst:.1e}, and at most {tolerance:.0e} is allowed; do not "
             "use this file with this provider on this machine"

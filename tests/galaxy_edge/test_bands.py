@@ -17,7 +17,6 @@ IRG = ("i", "r", "g")
     [
         ("m51_i.fits", "m51_r.fits", "m51_g.fits"),
         ("frame-i-0017.fits.bz2", "frame-r-0017.fits.bz2", "frame-g-0017.fits.bz2"),
-        ("i/001.fits", "r/001.fits", "g/001.fits"),
         ("r-band/x.i.fit[SCI]", "r-band/x.r.fit[SCI]", "r-band/x.g.fit[SCI]"),
     ],
 )
@@ -32,10 +31,20 @@ def test_what_has_no_band_in_its_name_passes():
     assert list(grouped(paths, IRG)) == paths
 
 
-def test_sets_keep_the_order_of_their_first_files():
-    paths = ["b_g.fits", "a_g.fits", "x.png", "a_i.fits", "b_i.fits", "b_r.fits", "b_r.fits"]
-    found = [one if isinstance(one, str) else braced(one) for one in grouped(paths, IRG)]
-    assert found == ["b_{i,r,g}.fits", "a_{i,r,g}.fits", "x.png", "b_{i,r,g}.fits"]
+def test_folders_named_by_bands_belong_together_if_they_are_there(tmp_path: Path):
+    paths = [str(tmp_path / band / "001.fits") for band in IRG]
+    # Someone called g keeps files in a folder of that name.
+    assert list(grouped(paths[2:], IRG)) == paths[2:]
+    for path in map(Path, paths):
+        path.parent.mkdir()
+        path.touch()
+    assert list(grouped(paths, IRG)) == [tuple(paths)]
+
+
+def test_a_set_comes_when_it_is_complete_and_what_is_left_at_the_end():
+    paths = ["b_g.fits", "a_g.fits", "x.png", "a_i.fits", None, "a_r.fits", "b_r.fits", "b_r.fits"]
+    found = [one if not isinstance(one, tuple) else braced(one) for one in grouped(paths, IRG)]
+    assert found == ["x.png", None, "a_{i,r,g}.fits", "b_{i,r,g}.fits"]
 
 
 def test_longer_names_of_bands():

@@ -3,7 +3,9 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import re
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -281,3 +283,39 @@ def test_real_frames_and_stamps(shared: Path):
         grey = pixels(stamp, Stretch())
         assert np.median(grey) < 40
         assert grey.max() > 100
+
+
+def test_a_damaged_header_of_a_compression_is_no_end_of_the_process():
+    band = frame(size=40).astype(np.int16)
+    for kind in ("HCOMPRESS_1", "PLIO_1"):
+        packed = file(fits.PrimaryHDU(), fits.CompImageHDU(band, compression_type=kind))
+        with pytest.raises(ImageError, match="unpack it first"):
+            read(packed)
+    packed = file(fits.PrimaryHDU(), fits.CompImageHDU(band, compression_type="RICE_1"))
+    damaged = re.sub(rb"(ZVAL2   = +)2", rb"\g<1>3", packed)
+    assert damaged != packed
+    with pytest.raises(ImageError, match="BYTEPIX"):
+        read(damaged)
+
+
+def test_unsigned_pixels_may_be_blank():
+    hdu = fits.PrimaryHDU(np.round(frame()).astype(np.uint16))
+    hdu.header["BLANK"] = 32767
+    content = bytearray(file(hdu))
+    start = content.index(b"END" + b" " * 77) // 2880 * 2880 + 2880
+    content[start : start + 2] = (32767).to_bytes(2, "big", signed=True)
+    assert np.isnan(planes(bytes(content))[0, 0, 0])
+
+
+def test_bands_are_counted_from_0_or_from_1():
+    bands = np.stack([frame(seed) for seed in range(3)])
+    cube = fits.PrimaryHDU(bands)
+    cube.header.update(BAND1="g", BAND2="r", BAND3="i")
+    np.testing.assert_array_equal(planes(file(cube), ("i", "r", "g")), bands[::-1])
+
+
+def test_threads_leave_the_warning_filters_alone(shared: Path, model_file: Path):
+    before = warnings.filters[:]
+    stamps = sorted((shared / "fits/sdss_r").glob("*.fits")) * 2
+    assert {row.status for row in Predictor(model_file, threads=4).predict_many(stamps)} == {"ok"}
+    assert warnings.filters == before

@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from astropy.io import fits
 
 from galaxy_edge.columnar import read
 from galaxy_edge.output import form_of
@@ -206,3 +208,68 @@ def test_every_row_has_the_digest_of_its_input(folder, model_file, cli):
     assert rows == expected
     code, out, _ = cli("predict", "a.png", "-m", model_file, "--format", "jsonl")
     assert json.loads(out)["sha256"] is None
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_two_runs_do_not_write_one_output(folder, model_file, cli, suffix: str):
+    process = started(model_file, f"x.{suffix}")
+    for options in ([], ["--resume"]):
+        code, _, err = cli("predict", "a.png", "-m", model_file, "-o", f"x.{suffix}", *options)
+        assert (code, "by another run" in err) == (2, True)
+    process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert cli("predict", "a.png", "-m", model_file, "-o", f"x.{suffix}")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "output"),
+    [
+        (["m.fits[0]"], "m.fits"), (["m.fit*"], "m.fits"), (["."], "a.png"), (["-"], "a.png"),
+        (["m_i.fits", "--bands", "i,r,g"], "m_r.fits"),
+    ],
+)  # fmt: skip
+def test_an_image_is_never_written_over(folder, model_file, cli, arguments, output: str):
+    for name in ("m.fits", "m_r.fits"):
+        fits.writeto(folder / name, np.zeros((9, 9), np.float32))
+    before = Path(output).read_bytes()
+    form = ["--format", "csv"] if output.endswith("png") else []
+    code, _, err = cli("predict", *arguments, "-m", model_file, "-o", output, *form)
+    assert (code, output in err) == (2, True)
+    assert Path(output).read_bytes() == before
+
+
+def test_an_output_among_the_inputs_is_no_input(folder, model_file, cli):
+    for options in ([], [], ["--resume"]):
+        cli("predict", ".", "-m", model_file, "-o", "verdicts.fits", *options)
+        assert len(list(read(Path("verdicts.fits"), "fits"))) == len(NAMES)
+
+
+def test_rows_with_and_without_digests_are_not_mixed(folder, model_file, cli):
+    args = ("predict", "a.png", "f.png", "-m", model_file, "-o", "x.jsonl")
+    assert cli(*args)[0] == 0
+    code, _, err = cli(*args, "--resume", "--digest")
+    assert (code, "--digest" in err) == (2, True)
+
+
+def test_a_journal_that_cannot_be_written_leaves_the_table(folder, model_file, cli, monkeypatch):
+    assert cli("predict", "a.png", "-m", model_file, "-o", "x.parquet")[0] == 0
+    before = Path("x.parquet").read_bytes()
+    Path("x.parquet.partial").mkdir()
+    assert cli("predict", "f.png", "-m", model_file, "-o", "x.parquet")[0] == 2
+    assert Path("x.parquet").read_bytes() == before
+
+
+def test_users_mistakes_are_no_tracebacks(folder, model_file, cli):
+    Path("loop.parquet").symlink_to("loop.parquet")
+    os.mkfifo("pipe.jsonl")
+    header = "path,status,error,label,score,threshold,model,model_sha256,provider,sha256"
+    Path("bad.csv").write_text(header + '\n"x"y,ok\n')
+    for options in (
+        ["-o", "loop.parquet"], ["-o", "pipe.jsonl", "--resume"], ["-o", "bad.csv", "--resume"],
+        ["--shard", "9" * 5000 + "/3"], ["--digest"],
+    ):  # fmt: skip
+        code, out, err = cli("predict", "a.png", "-m", model_file, *options)
+        assert (code, out, "Traceback" in err) == (2, "", False)
+    for _ in range(2):
+        code, _, err = cli("predict", "", "a.png", "-m", model_file, "-o", "c.fits", "--resume")
+        assert (code, "Traceback" in err) == (1, False)

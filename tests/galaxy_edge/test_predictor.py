@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import io
 import itertools
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -238,3 +239,40 @@ def test_a_file_for_batches_of_one_is_refused(model_file: Path, tmp_path: Path):
     nodes = [onnx.helper.make_node("Sigmoid", [""], ["score"])]
     with pytest.raises(ModelError, match="input"):
         Predictor(rewritten(model_file, tmp_path / "m.onnx", nodes, batch=1))
+
+
+def test_a_threshold_of_numpy_is_a_threshold(model_file: Path):
+    (row,) = Predictor(model_file, threshold=np.float64(0.5)).predict_many([galaxy(1)])
+    assert row.label in ("Fake", "Real")
+
+
+@pytest.mark.parametrize("digest", [False, True])
+def test_a_source_of_another_kind_has_its_row(model_file: Path, digest: bool):
+    closed = Image.open(io.BytesIO(encoded(galaxy(1))))
+    closed.close()
+    cut = Image.open(io.BytesIO(encoded(galaxy(1))[:300]))
+    sources = [galaxy(1), closed, cut, (galaxy(1),) * 3, (1, 2, 3), galaxy(2)]
+    rows = list(Predictor(model_file, digest=digest).predict_many(sources))
+    assert [row.status for row in rows] == ["ok", "error", "error", "error", "error", "ok"]
+
+
+@pytest.mark.parametrize("sources", ["a.png", b"bytes", Path("a.png")])
+def test_one_source_is_not_several(predictor: Predictor, sources: object):
+    with pytest.raises(UsageError, match="in a list"):
+        list(predictor.predict_many(sources))
+
+
+@pytest.mark.parametrize("stretch", [{"foo": 1}, {"bands": 5}, {"bands": "irg"}, {"q": 0}])
+def test_a_stretch_that_is_none(model_file: Path, stretch: dict[str, object]):
+    with pytest.raises(UsageError):
+        Predictor(model_file, stretch=stretch)
+
+
+def test_a_pickle_keeps_what_it_was_made_with(model_file: Path):
+    stretch = {"q": 3.0}
+    predictor = Predictor(model_file, stretch=stretch, digest=True, threshold=0.25, batch_size=3)
+    stretch["q"] = 9.0
+    again = pickle.loads(pickle.dumps(predictor))
+    assert again.preprocessing.stretch.q == 3.0
+    assert again.predict(galaxy(1)) == predictor.predict(galaxy(1))
+    assert again.predict(galaxy(1)).sha256

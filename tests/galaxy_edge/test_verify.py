@@ -140,3 +140,19 @@ def test_pixels_that_another_pillow_resizes_otherwise_prove_nothing(
         return replace(manifest, golden=golden)
 
     assert Predictor(changed(model_file, tmp_path / "m.onnx", other)).manifest.golden
+
+
+def test_a_golden_example_that_is_no_image_is_a_damaged_file(
+    model_file: Path, tmp_path: Path, cli: Cli
+):
+    def junk(manifest: Manifest) -> Manifest:
+        return replace(manifest, golden=tuple(replace(g, png=b"junk") for g in manifest.golden))
+
+    path = changed(model_file, tmp_path / "m.onnx", junk)
+    for command in (["verify", path], ["predict", path, "-m", path]):
+        code, _, err = cli(*command)
+        assert (code, "m.onnx" in err) == (3, True)
+
+
+def test_a_tolerance_that_is_no_number_allows_nothing(cli: Cli):
+    assert cli("verify", "--tolerance", "nan")[0] != 0
