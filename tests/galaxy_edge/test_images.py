@@ -275,3 +275,15 @@ def test_arrays_of_another_kind_are_refused(array: np.ndarray):
 def test_32_bit_pixels_are_refused():
     with pytest.raises(ImageError, match="32-bit"):
         read(Image.new("F", (4, 4)))
+
+
+def test_what_pillow_gets_cannot_be_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """libtiff maps what has a file number, and a file that shrinks then ends the process."""
+    given = []
+    real = Image.open
+    monkeypatch.setattr(Image, "open", lambda file, **how: given.append(file) or real(file, **how))
+    path = tmp_path / "x.tif"
+    Image.fromarray(galaxy(1)).save(path, compression="tiff_lzw")
+    assert np.array_equal(decode(path, AS_IS), galaxy(1))
+    with pytest.raises(OSError, match="fileno"):
+        given[0].fileno()
