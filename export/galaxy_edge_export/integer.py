@@ -156,7 +156,12 @@ def _fused(
         result = step.after.output[0]
         scales = [*step.before.input[1:3]]
         if kind == "Conv" and not seen["Transpose"]:
-            inputs = [tensor, *scales, *_weights(step.node, makers), *step.after.input[1:3]]
+            inputs = [
+                tensor,
+                *scales,
+                *_made_by_dequantizing(step.node.input[1], makers),
+                *step.after.input[1:3],
+            ]
             bias = _made_by_dequantizing(step.node.input[2], makers)[0]
             nodes.append(_contrib("QLinearConv", step, [*inputs, bias], result, channels_last=1))
         elif kind == "MaxPool" and not seen["Transpose"] and _keeps_scale(step, constants):
@@ -172,7 +177,7 @@ def _fused(
                 helper.make_node("Reshape", [tensor, step.node.input[1]], [result], step.node.name)
             )
         elif kind == "Gemm" and seen["Reshape"] == 1 and _is_plain_gemm(step.node):
-            inputs = [tensor, *scales, *_weights(step.node, makers)]
+            inputs = [tensor, *scales, *_made_by_dequantizing(step.node.input[1], makers)]
             bias = _made_by_dequantizing(step.node.input[2], makers)[0]
             outputs = [*step.after.input[1:3]]
             nodes.append(
@@ -198,10 +203,6 @@ def _contrib(
     return helper.make_node(
         operator, inputs, [result], step.node.name, domain=CONTRIB, **attributes, **more
     )
-
-
-def _weights(node: onnx.NodeProto, makers: dict[str, onnx.NodeProto]) -> list[str]:
-    return _made_by_dequantizing(node.input[1], makers)
 
 
 def _made_by_dequantizing(name: str, makers: dict[str, onnx.NodeProto]) -> list[str]:

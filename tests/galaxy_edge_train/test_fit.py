@@ -17,13 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from astropy.io import fits
 from PIL import Image
 
-from galaxy_edge import Predictor
-from galaxy_edge.images import read
-from galaxy_edge.manifest import Stretch
-from tests.conftest import TINY, galaxy_edge_in_process, make_data
+from tests.conftest import TINY, galaxy_edge_in_process
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -394,18 +390,3 @@ def test_a_terminal_gets_a_bar(data: Path, tmp_path: Path):
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode())
     assert "\u2501" in shown, "a bar"
     assert re.search(r"epoch 1/1 +accuracy \d\.\d{4}.* [123]/3 ", shown)
-
-
-def test_fits_folders_are_trained_on_and_their_stretch_goes_into_the_model_file(tmp_path: Path):
-    data = make_data(tmp_path / "data", train=4, valid=2)
-    for png in sorted(data.rglob("*.png")):
-        red, green, blue = (band.astype(np.float32) for band in np.asarray(read(png)).T)
-        fits.writeto(png.with_suffix(".fits"), np.stack([red, green, blue]))
-        png.unlink()
-    options = ("--stretch", 30, "--minimum", 0, "--epochs", 1, "--augment", "none", "-q")
-    run, model = tmp_path / "run", tmp_path / "m.onnx"
-    assert galaxy_edge_in_process("train", data, "-o", run, *TINY, *options) == 0
-    assert galaxy_edge_in_process("export", run, "-o", model, "-q") == 0
-    predictor = Predictor(model)
-    assert predictor.preprocessing.stretch == Stretch(minimum=0.0, stretch=30.0)
-    assert predictor.predict(next(data.rglob("*.fits"))).status == "ok"
