@@ -1,11 +1,21 @@
-"""Channels and units that are zero on every image, taken out.
+"""Channels and units that say nothing, taken out.
 
 A filter, or a dense unit, whose result the ReLU always cuts off gives zeros, which the next layer
 multiplies with weights image after image. Without it, and without those weights, the file is
 smaller and faster and every score the same.
+
+Integers lose more. All channels of a layer share one scale, so that one which varies by less than
+the rounding of the others is lost in it: what is left of it is its mean, which fits into the next
+layer's bias.
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +26,16 @@ from onnx import helper, numpy_helper
 from galaxy_edge.images import Pixels
 from galaxy_edge.manifest import INPUT_NAME
 from galaxy_edge_export import graph
+from galaxy_edge_export.bias import with_own_biases
 
 _BATCH = 32
 _COLOURS = 3
 #: Bytes that one integer instruction multiplies and adds up.
 _TOGETHER = 4
+#: Bytes that a max pool compares at once, at least.
+_COMPARED = 8
+#: Steps of a uint8.
+_STEPS = 255
 #: Columns of one AMX tile.
 _TILE = 16
 #: Operators of a network that is one chain and whose channels can be followed through it.
@@ -58,8 +73,29 @@ def provably_alive(model: onnx.ModelProto) -> Alive:
     return alive
 
 
-def alive_on(model: onnx.ModelProto, images: Pixels) -> Alive:
-    """Which channels any of some images makes positive.
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What a layer tells the next one, over some images.
+
+    Attributes:
+        mean: of each number that the next layer reads, float64: [C], or [places * C] where that
+            layer is dense.
+        deviation: standard deviation of each channel over images and places, float64 [C].
+        largest: of each channel, float64 [C].
+    """
+
+    mean: npt.NDArray[np.float64]
+    deviation: npt.NDArray[np.float64]
+    largest: npt.NDArray[np.float64]
+
+    @property
+    def heard(self) -> npt.NDArray[np.bool_]:
+        """Whether a channel varies by more than the rounding to uint8, step / sqrt(12)."""
+        return np.asarray(self.deviation > self.largest.max() / _STEPS / math.sqrt(12))
+
+
+def activity(model: onnx.ModelProto, images: Pixels) -> dict[str, Activity]:
+    """Measure every layer with a ReLU, by name; nothing for a network that is no chain.
 
     Args:
         model: from `galaxy_edge_export.convert.convert`.
@@ -68,46 +104,79 @@ def alive_on(model: onnx.ModelProto, images: Pixels) -> Alive:
     if not _is_chain(model):
         return {}
     rectified = _rectified(model)
+    layers = _layers(model)
+    read = {
+        layer.name: following.input[0]
+        for layer, following in pairwise(layers)
+        if layer.name in rectified
+    }
     probe = onnx.ModelProto()
     probe.CopyFrom(model)
-    probe.graph.output.extend(
-        helper.make_empty_tensor_value_info(name) for name in rectified.values()
-    )
+    probe.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in read.values())
     session = onnxruntime.InferenceSession(
         probe.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    alive: Alive = {}
+    widths = {name: len(mask) for name, mask in provably_alive(model).items()}
+    sums = {name: np.zeros(1) for name in read}
+    squares, largest = dict(sums), dict(sums)
     for batch in np.array_split(images, -(-len(images) // _BATCH)):
-        values = session.run([*rectified.values()], {INPUT_NAME: batch})
-        for name, value in zip(rectified, values, strict=True):
-            seen = (value > 0).any(axis=(0, *range(2, value.ndim)))
-            alive[name] = seen | alive.get(name, np.zeros_like(seen))
-    return alive
+        values = session.run([*read.values()], {INPUT_NAME: batch})
+        for name, value in zip(read, values, strict=True):
+            # [N, C, H, W], or [N, H * W * C] flattened, or [N, C].
+            last = np.moveaxis(value, 1, -1).reshape(-1, widths[name])
+            features = value.mean(axis=tuple(range(2, value.ndim)), dtype=np.float64)
+            sums[name] = sums[name] + features.sum(axis=0)
+            squares[name] = squares[name] + (last.astype(np.float64) ** 2).mean(axis=0) * len(batch)
+            largest[name] = np.maximum(largest[name], last.max(axis=0))
+    found = {}
+    for name, total in sums.items():
+        mean = total / len(images)
+        channels = mean.reshape(-1, widths[name]).mean(axis=0)
+        variance = np.maximum(squares[name] / len(images) - channels**2, 0)
+        found[name] = Activity(mean, np.sqrt(variance), largest[name])
+    return found
 
 
 def in_blocks(alive: Alive) -> Alive:
-    """Keep as many of the others as integer kernels take together: a multiple of four channels.
+    """Keep as many of the others as integer kernels take together.
 
-    They multiply four bytes at once, and a layer of 22 channels takes longer than one of 24. And
+    They multiply four bytes at once, and copy what does not come in fours: a layer of 22 channels
+    takes longer than one of 24. The first layer's channels come in eights, for the pool that
+    compares them where they lie takes twice as long over 22 as over 24. And
     17 to 31 become 32: onnxruntime 1.21 to 1.24 multiply matrices of so many columns wrongly on
     processors with AMX (https://github.com/microsoft/onnxruntime/pull/27671).
     """
-    return {name: _filled_up(mask) for name, mask in alive.items()}
+    blocks = [_COMPARED, *[_TOGETHER] * len(alive)]
+    return {
+        name: _filled_up(mask, block)
+        for (name, mask), block in zip(alive.items(), blocks, strict=False)
+    }
 
 
-def without_channels(model: onnx.ModelProto, alive: Alive) -> onnx.ModelProto:
+def without_channels(
+    model: onnx.ModelProto, alive: Alive, active: Mapping[str, Activity] = MappingProxyType({})
+) -> onnx.ModelProto:
     """Take out every channel that is not alive, and the weights that read it.
 
     A layer keeps one at least, and all of them if nothing is said about it.
+
+    Args:
+        model: from `galaxy_edge_export.convert.convert`.
+        alive: the channels to keep.
+        active: of layers whose other channels are not zero: their means go into the next bias.
     """
     if not alive:
         return model
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
+    result = with_own_biases(model) if active else onnx.ModelProto()
+    if not active:
+        result.CopyFrom(model)
     constants = _constants(result)
     kept, before = np.arange(_COLOURS), _COLOURS
+    told: Activity | None = None
     for layer in _layers(result):
-        weights = _reading(layer, constants[layer.input[1]], kept, before)
+        full = constants[layer.input[1]]
+        shift = 0.0 if told is None else _shift(layer, full, kept, before, told)
+        weights = _reading(layer, full, kept, before)
         axis = 0 if layer.op_type == "Conv" else 1
         before = weights.shape[axis]
         kept = np.flatnonzero(alive.get(layer.name, np.ones(before, bool)))
@@ -115,15 +184,32 @@ def without_channels(model: onnx.ModelProto, alive: Alive) -> onnx.ModelProto:
             kept = np.arange(1)
         _put(result, layer, 1, np.take(weights, kept, axis))
         if len(layer.input) > 2:
-            _put(result, layer, 2, np.take(constants[layer.input[2]], kept))
+            bias = (constants[layer.input[2]] + shift).astype(np.float32)
+            _put(result, layer, 2, np.take(bias, kept))
         for node in result.graph.node:
             if node.op_type == "Reshape" and layer.input[0] == node.output[0]:
                 _put(result, node, 1, np.array([-1, len(weights)], np.int64))
+        told = active.get(layer.name)
     return graph.with_plain_names(graph.without_dead_nodes(result))
 
 
-def _filled_up(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    count = -(-int(mask.sum()) // _TOGETHER) * _TOGETHER
+def _shift(
+    layer: onnx.NodeProto,
+    weights: npt.NDArray[np.float32],
+    kept: npt.NDArray[np.intp],
+    of: int,
+    told: Activity,
+) -> npt.NDArray[np.float64]:
+    """What the channels that go added to a layer's sums, on average: [C]."""
+    gone = told.mean.reshape(-1, of).copy()
+    gone[:, kept] = 0
+    if layer.op_type == "Conv":
+        return np.asarray(weights.sum(axis=(2, 3)) @ gone[0])
+    return np.asarray(gone.ravel() @ weights)
+
+
+def _filled_up(mask: npt.NDArray[np.bool_], block: int) -> npt.NDArray[np.bool_]:
+    count = -(-int(mask.sum()) // block) * block
     if _TILE < count < 2 * _TILE:
         count = 2 * _TILE
     spare = np.flatnonzero(~mask)[: count - int(mask.sum())]

@@ -87,7 +87,7 @@ class Quantization:
         seed: of their draw.
         limits: what it may cost.
         target: the processors it is for (`TARGETS`); None is for all.
-        portable: write ONNX's own operators alone.
+        portable: leave the layers as converted, the layout that other execution providers know.
     """
 
     data: Path | None = None
@@ -179,16 +179,18 @@ def _quantized(
     model: onnx.ModelProto, calibration: Pixels, how: Quantization
 ) -> tuple[onnx.ModelProto, dict[str, Any]]:
     """The int8 model, and what the manifest says of how it was made."""
-    alive = dead.in_blocks(dead.alive_on(model, calibration))
+    active = dead.activity(model, calibration)
+    alive = dead.in_blocks({name: layer.heard for name, layer in active.items()})
     reduce_range = how.target is None or TARGETS[how.target]
-    small = quantize(dead.without_channels(model, alive), calibration, reduce_range=reduce_range)
-    small = integer.with_integer_input(small)
-    fused = None if how.portable else integer.with_integer_operators(small)
-    return small if fused is None else pools.with_folded_pool(fused), {
+    slim = dead.without_channels(model, alive, active)
+    small = quantize(slim, calibration, reduce_range=reduce_range)
+    if not how.portable:
+        small = pools.with_folded_pool(integer.with_integer_input(small))
+    return small, {
         "scheme": f"static, uint8 activations, int8 weights in {7 if reduce_range else 8} bits, "
         "per channel, biases corrected",
         "target": how.target or "any",
-        "operators": "ONNX" if fused is None else f"ONNX and onnxruntime ({integer.CONTRIB})",
+        "layout": "portable" if how.portable else "onnxruntime's processor kernels",
         "channels": {name: [int(mask.sum()), len(mask)] for name, mask in alive.items()},
     }
 

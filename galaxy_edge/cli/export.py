@@ -60,7 +60,8 @@ def export(
         ),
     ] = None,
     portable: Annotated[
-        bool, typer.Option("--portable", help="Quantise to ONNX's own operators alone.")
+        bool,
+        typer.Option("--portable", help="Keep the plain layout, for OpenVINO and other devices."),
     ] = False,
     threshold: Annotated[
         float, typer.Option(help="For the manifest: a score above it is the positive class.")
