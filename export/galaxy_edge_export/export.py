@@ -19,7 +19,7 @@ from galaxy_edge.manifest import Manifest
 from galaxy_edge.predictor import Predictor
 from galaxy_edge.session import Session
 from galaxy_edge.verify import verify
-from galaxy_edge_export import dead, gates, golden, images, integer, pools, speed
+from galaxy_edge_export import dead, gates, golden, images, integer, nibbles, pools, speed
 from galaxy_edge_export.convert import convert
 from galaxy_edge_export.gates import Cost, Limits
 from galaxy_edge_export.quantize import quantize
@@ -88,6 +88,7 @@ class Quantization:
         limits: what it may cost.
         target: the processors it is for (`TARGETS`); None is for all.
         portable: leave the layers as converted, the layout that other execution providers know.
+        dense_bits: of the weights of dense layers, 8 or 4.
     """
 
     data: Path | None = None
@@ -96,6 +97,7 @@ class Quantization:
     limits: Limits = field(default_factory=Limits)
     target: Target | None = None
     portable: bool = False
+    dense_bits: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +185,15 @@ def _quantized(
     alive = dead.in_blocks({name: layer.heard for name, layer in active.items()})
     reduce_range = how.target is None or TARGETS[how.target]
     slim = dead.without_channels(model, alive, active)
-    small = quantize(slim, calibration, reduce_range=reduce_range)
+    small = quantize(slim, calibration, reduce_range=reduce_range, dense_bits=how.dense_bits)
     if not how.portable:
         small = pools.with_folded_pool(integer.with_integer_input(small))
+    if how.dense_bits == 4:
+        small = nibbles.with_packed_weights(small)
     return small, {
         "scheme": f"static, uint8 activations, int8 weights in {7 if reduce_range else 8} bits, "
         "per channel, biases corrected",
+        "dense_bits": how.dense_bits,
         "target": how.target or "any",
         "layout": "portable" if how.portable else "onnxruntime's processor kernels",
         "channels": {name: [int(mask.sum()), len(mask)] for name, mask in alive.items()},

@@ -23,12 +23,17 @@ from onnxruntime.quantization import (
 from galaxy_edge.images import Pixels
 from galaxy_edge.manifest import INPUT_NAME
 from galaxy_edge_export.bias import with_corrected_biases, with_own_biases
+from galaxy_edge_export.nibbles import with_rounded_weights
 
 _BATCH = 32
 
 
 def quantize(
-    model: onnx.ModelProto, calibration: Pixels, *, reduce_range: bool = True
+    model: onnx.ModelProto,
+    calibration: Pixels,
+    *,
+    reduce_range: bool = True,
+    dense_bits: int = 8,
 ) -> onnx.ModelProto:
     """Quantise a converted model.
 
@@ -41,6 +46,7 @@ def quantize(
         model: from `galaxy_edge_export.convert.convert`.
         calibration: uint8 [N, size, size, 3].
         reduce_range: weights in 7 bits.
+        dense_bits: 4 rounds the weights of dense layers to -7 to 7.
 
     Returns:
         A model of the same input and output.
@@ -63,7 +69,10 @@ def quantize(
             extra_options={"TensorQuantOverrides": _image_scale(model)},
         )
         quantized = onnx.load(path)
-    return with_corrected_biases(quantized, with_own_biases(model), calibration)
+    fp32 = with_own_biases(model)
+    if dense_bits == 4:
+        quantized = with_rounded_weights(quantized, fp32)
+    return with_corrected_biases(quantized, fp32, calibration)
 
 
 def _image_scale(model: onnx.ModelProto) -> dict[str, list[dict[str, Any]]]:

@@ -63,6 +63,9 @@ def export(
         bool,
         typer.Option("--portable", help="Keep the plain layout, for OpenVINO and other devices."),
     ] = False,
+    dense_bits: Annotated[
+        int, typer.Option(help="Of the weights of dense layers, 8 or 4: half the file.")
+    ] = 8,
     threshold: Annotated[
         float, typer.Option(help="For the manifest: a score above it is the positive class.")
     ] = 0.5,
@@ -106,8 +109,10 @@ def export(
 
     if data is not None and not quantize:
         raise UsageError("--data is for --quantize; a float export needs no images")
-    if (target is not None or portable) and not quantize:
-        raise UsageError("--target and --portable are for --quantize; a float file is for all")
+    if (target is not None or portable or dense_bits != 8) and not quantize:
+        raise UsageError("--target, --portable and --dense-bits are for --quantize")
+    if dense_bits not in (4, 8):
+        raise UsageError(f"--dense-bits must be 8 or 4, not {dense_bits}")
     if calibration_images < 2:
         raise UsageError(f"--calibration-images must be at least 2, not {calibration_images}")
     trained = find(
@@ -127,7 +132,9 @@ def export(
         )
     limits = Limits(max_accuracy_drop, max_flips, max_auc_drop, min_speedup)
     how = (
-        Quantization(data, calibration_images, seed, limits, target, portable) if quantize else None
+        Quantization(data, calibration_images, seed, limits, target, portable, dense_bits)
+        if quantize
+        else None
     )
     suffix = "-int8.onnx" if quantize else ".onnx"
     output = output or trained.path.with_name(trained.path.stem + suffix)

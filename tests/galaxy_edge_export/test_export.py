@@ -167,7 +167,17 @@ def test_a_file_that_is_no_faster_is_not_written(run_folder: Path, tmp_path: Pat
     assert "times as fast here (at least 1000)" in err
 
 
-@pytest.mark.parametrize("option", [("--target", "vnni"), ("--portable",)])
+def test_dense_weights_in_four_bits_are_two_to_a_byte(run_folder: Path, tmp_path: Path, cli: Cli):
+    path = quantized(run_folder, tmp_path / "q.onnx", "--dense-bits", "4")
+    kinds = {item.name: item.data_type for item in onnx.load(path).graph.initializer}
+    assert kinds["gemm_1.weight_quantized.pairs"] == onnx.TensorProto.UINT8
+    assert "gemm_1.weight_quantized" not in kinds
+    assert Predictor(path).manifest.quantization["dense_bits"] == 4
+    code, _, err = cli("export", run_folder, "--quantize", "--dense-bits", 5)
+    assert (code, "8 or 4" in err) == (2, True)
+
+
+@pytest.mark.parametrize("option", [("--target", "vnni"), ("--portable",), ("--dense-bits", "4")])
 def test_what_is_for_quantising_alone(run_folder: Path, cli: Cli, option: tuple[str, ...]):
     code, _, err = cli("export", run_folder, *option)
     assert (code, "--quantize" in err) == (2, True)

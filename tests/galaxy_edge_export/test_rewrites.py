@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from galaxy_edge_export import dead, integer, pools
+from galaxy_edge_export import dead, integer, nibbles, pools
 from galaxy_edge_export.quantize import quantize
 
 RNG = np.random.default_rng(0)
@@ -37,23 +37,24 @@ def network(
         pool, kernel: of the first layer, pixels.
         size: of the image, pixels.
     """
-    conv_1 = RNG.normal(size=(6, 3, kernel, kernel)).astype(np.float32)
+    rng = np.random.default_rng(1)  # the same network whichever tests came before
+    conv_1 = rng.normal(size=(6, 3, kernel, kernel)).astype(np.float32)
     conv_1[:dead_filters] = -np.abs(conv_1[:dead_filters])
     bias_1 = np.zeros(6, np.float32)
     if faint:
         conv_1[5] *= 1e-4
         bias_1[5] = 0.5
     side = (size - kernel + 1) // pool - 1
-    dense = RNG.normal(size=(side // 2 * (side // 2) * 8, 8)).astype(np.float32) / 3
+    dense = rng.normal(size=(side // 2 * (side // 2) * 8, 8)).astype(np.float32) / 3
     bias = np.zeros(8, np.float32)
     bias[:silent_units] = -50.0
     constants = {
         "mul_1.constant": np.float32(1 / 255), "conv_1.weight": conv_1,
         "conv_1.bias": bias_1,
-        "conv_2.weight": RNG.normal(size=(8, 6, 2, 2)).astype(np.float32) / 5,
-        "conv_2.bias": RNG.normal(size=8).astype(np.float32) / 10,
+        "conv_2.weight": rng.normal(size=(8, 6, 2, 2)).astype(np.float32) / 5,
+        "conv_2.bias": rng.normal(size=8).astype(np.float32) / 10,
         "reshape_1.shape": np.array([-1, len(dense)]), "gemm_1.weight": dense, "gemm_1.bias": bias,
-        "gemm_2.weight": RNG.normal(size=(8, 1)).astype(np.float32),
+        "gemm_2.weight": rng.normal(size=(8, 1)).astype(np.float32),
         "gemm_2.bias": np.zeros(1, np.float32),
     }  # fmt: skip
     steps: list[tuple[str, list[str], dict[str, object]]] = [
@@ -193,6 +194,40 @@ def test_what_cannot_be_folded_is_left_alone(network_: onnx.ModelProto):
     images = RNG.integers(0, 256, (8, size, size, 3), dtype=np.uint8)
     model = integer.with_integer_input(quantize(network_, images))
     assert pools.with_folded_pool(model) is model
+
+
+def test_four_bits_are_packed_and_unpacked_to_the_bit(tmp_path):
+    eight = quantize(network(), IMAGES)
+    four = quantize(network(), IMAGES, dense_bits=4)
+    packed = nibbles.with_packed_weights(folded(four))
+    np.testing.assert_array_equal(scores(packed), scores(four))
+    (pairs,) = (item for item in packed.graph.initializer if item.name.endswith(".pairs"))
+    constants = {item.name: item for item in four.graph.initializer}
+    whole = numpy_helper.to_array(constants["gemm_1.weight_quantized"])
+    assert [*pairs.dims] == [len(whole) // 2, whole.shape[1]]
+    assert np.abs(whole.astype(int)).max() == 7
+    # Seven bits do not fit, and are left alone.
+    assert nibbles.with_packed_weights(eight) == eight
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(packed.SerializeToString(), options)
+    unpacked = operators(onnx.load(tmp_path / "optimized.onnx"))
+    assert "QGemm" in unpacked
+    assert not {"BitShift", "BitwiseAnd", "Cast"} & set(unpacked)
+
+
+def test_rounding_cuts_off_what_is_rare_and_large():
+    weights = np.random.default_rng(2).normal(size=(500, 3)).astype(np.float32)
+    weights[0] = 30
+    integers, scales = nibbles.rounded(weights)
+    assert (scales.shape, integers.dtype) == ((3,), np.int8)
+    error = ((integers * scales - weights)[1:] ** 2).mean(axis=0)
+    plain = np.abs(weights).max(axis=0) / 7
+    assert (error < ((np.rint(weights / plain) * plain - weights)[1:] ** 2).mean(axis=0)).all()
+    zero, scale = nibbles.rounded(np.zeros((4, 2), np.float32))
+    assert not zero.any()
+    assert (scale > 0).all()
 
 
 def test_channels_that_no_image_can_make_positive_are_proved_and_taken_out():
