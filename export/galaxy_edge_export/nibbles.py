@@ -112,7 +112,6 @@ def with_packed_weights(model: onnx.ModelProto) -> onnx.ModelProto:
             helper.make_node("Concat", [low, high], [both], both, axis=0),
             helper.make_node("Cast", [both], [weight], f"{weight}.cast", to=TensorProto.INT8),
         ]
-        # Each of its own: QLinear kernels want the shape of the scale.
         shape = numpy_helper.to_array(stored[zero]).shape
         stored[zero].CopyFrom(numpy_helper.from_array(np.full(shape, _ZERO, np.int8), zero))
         result.graph.initializer.remove(stored[weight])

@@ -44,8 +44,7 @@ _PLAIN_POOL = {
     "strides": [_POOL, _POOL],
 }
 
-
-Constants = dict[str, npt.NDArray[np.generic]]
+_Constants = dict[str, npt.NDArray[np.generic]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +113,7 @@ def with_folded_pool(model: onnx.ModelProto) -> onnx.ModelProto:
     return graph.without_dead_nodes(result)
 
 
-def _pair(model: onnx.ModelProto, constants: Constants) -> _Pair | None:
+def _pair(model: onnx.ModelProto, constants: _Constants) -> _Pair | None:
     readers: dict[str, list[onnx.NodeProto]] = {}
     for node in model.graph.node:
         for name in node.input:
@@ -171,7 +170,7 @@ def _blocks(writer: _Writer, pair: _Pair) -> str:
     return writer.node("Concat", sides, "blocks", axis=3)
 
 
-def _convolved(writer: _Writer, pair: _Pair, constants: Constants, pixels: str) -> str:
+def _convolved(writer: _Writer, pair: _Pair, constants: _Constants, pixels: str) -> str:
     """The four values of each pool, [N, 4 x filters, rows, columns], quantised."""
     weights = constants[pair.weights.input[0]]
     filters, colours, *kernel = weights.shape
@@ -206,7 +205,7 @@ def _convolved(writer: _Writer, pair: _Pair, constants: Constants, pixels: str) 
     return writer.node("QuantizeLinear", [real, *after.input[1:]], "offsets")
 
 
-def _largest(writer: _Writer, pair: _Pair, constants: Constants, groups: str) -> None:
+def _largest(writer: _Writer, pair: _Pair, constants: _Constants, groups: str) -> None:
     """The largest of the four, where the pool's result was."""
     filters, _, *kernel = constants[pair.weights.input[0]].shape
     sides = (pair.height, pair.width)
