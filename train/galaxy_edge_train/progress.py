@@ -1,8 +1,9 @@
-"""Progress of a training on stderr: a bar on a terminal, one line an epoch elsewhere."""
+"""Progress of long work on stderr: a bar on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
 from types import TracebackType
+from typing import Self
 
 import keras
 from rich.console import Console
@@ -17,20 +18,17 @@ from rich.progress import (
 )
 
 
-class TrainingProgress(keras.callbacks.Callback):  # type: ignore[misc]
-    """Shows decoding and epochs.
+class Bar:
+    """One bar, of whatever is under way, and the lines above it.
 
     Args:
-        epochs: the largest number of epochs.
         quiet: show nothing.
     """
 
-    def __init__(self, epochs: int, *, quiet: bool = False) -> None:
-        super().__init__()
+    def __init__(self, *, quiet: bool = False) -> None:
         self._console = Console(stderr=True, quiet=quiet, soft_wrap=True, highlight=False)
-        self._epochs = epochs
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -41,7 +39,7 @@ class TrainingProgress(keras.callbacks.Callback):  # type: ignore[misc]
         )
         self._task: TaskID | None = None
 
-    def __enter__(self) -> TrainingProgress:
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 
@@ -59,15 +57,41 @@ class TrainingProgress(keras.callbacks.Callback):  # type: ignore[misc]
 
     def decoded(self, done: int, total: int) -> None:
         """Say how many files are decoded."""
-        self._show("decoding", done, total)
+        self.show("decoding", done, total)
+
+    def show(self, text: str, done: int, total: int) -> None:
+        """Show how far the work called ``text`` is."""
+        if self._task is None:
+            self._task = self._bar.add_task(text, total=total)
+        self._bar.update(self._task, description=text, completed=done, total=total)
+
+    def clear(self) -> None:
+        """Begin another bar."""
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+            self._task = None
+
+
+class TrainingProgress(Bar, keras.callbacks.Callback):  # type: ignore[misc]
+    """Shows decoding and epochs.
+
+    Args:
+        epochs: the largest number of epochs.
+        quiet: show nothing.
+    """
+
+    def __init__(self, epochs: int, *, quiet: bool = False) -> None:
+        Bar.__init__(self, quiet=quiet)
+        keras.callbacks.Callback.__init__(self)
+        self._epochs = epochs
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self._epoch = epoch + 1
-        self._clear()
+        self.clear()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         assert logs is not None
-        self._show(
+        self.show(
             f"epoch {self._epoch}/{self._epochs}  accuracy {logs['accuracy']:.4f}",
             batch + 1,
             self.params["steps"],
@@ -75,19 +99,9 @@ class TrainingProgress(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         assert logs is not None
-        self._clear()
+        self.clear()
         self.note(
             f"epoch {epoch + 1}/{self._epochs}  accuracy {logs['accuracy']:.4f}  "
             f"loss {logs['loss']:.4f}  validation accuracy {logs['val_accuracy']:.4f}  "
             f"validation loss {logs['val_loss']:.4f}"
         )
-
-    def _show(self, text: str, done: int, total: int) -> None:
-        if self._task is None:
-            self._task = self._bar.add_task(text, total=total)
-        self._bar.update(self._task, description=text, completed=done, total=total)
-
-    def _clear(self) -> None:
-        if self._task is not None:
-            self._bar.remove_task(self._task)
-            self._task = None

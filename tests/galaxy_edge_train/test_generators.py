@@ -1,0 +1,136 @@
+"""Every family learns, samples from a seed, and goes on after a kill as if nothing had been."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+keras = pytest.importorskip("keras")
+
+from galaxy_edge.errors import UsageError  # noqa: E402
+from galaxy_edge_train.generators import FAMILIES, Generator  # noqa: E402
+from galaxy_edge_train.generators.gan import SpectralBound  # noqa: E402
+from galaxy_edge_train.generators.training import Budget, fit, to_floats, to_pixels  # noqa: E402
+from tests.conftest import galaxy  # noqa: E402
+
+SIZE = 16
+
+
+def reals(count: int = 24) -> tuple[np.ndarray, np.ndarray]:
+    """Bright galaxies from a first source and dark ones from a second."""
+    images = np.stack([galaxy(seed, SIZE) for seed in range(count)])
+    kinds = np.arange(count) % 2
+    images[kinds == 1] //= 4
+    return images, np.eye(2, dtype=np.float32)[kinds]
+
+
+def trained(family: str, checkpoint: Path, epochs: int, **options) -> tuple[Generator, list[float]]:
+    keras.utils.set_random_seed(7)
+    generator = FAMILIES[family](SIZE, 2)
+    images, sources = reals()
+    progress = fit(
+        generator, images, sources, checkpoint, Budget(epochs), batch_size=8, seed=7, **options
+    )
+    return generator, progress.losses
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_samples_are_images_that_follow_from_the_seed(family: str, tmp_path: Path):
+    generator, losses = trained(family, tmp_path / "g.npz", 1)
+    wanted = np.eye(2, dtype=np.float32)[[0, 1, 1]]
+    first, again, other = (
+        generator.sample(wanted, np.random.default_rng(seed)) for seed in (1, 1, 2)
+    )
+    assert first.shape == (3, SIZE, SIZE, 3)
+    assert first.dtype == np.float32
+    assert np.isfinite(first).all()
+    assert np.array_equal(first, again)
+    assert not np.allclose(first, other)
+    assert len(losses) == 1
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_resumed_training_ends_with_the_weights_of_an_undisturbed_one(
+    family: str, tmp_path: Path
+):
+    whole, losses = trained(family, tmp_path / "whole.npz", 3)
+    trained(family, tmp_path / "cut.npz", 1)
+    resumed, again = trained(family, tmp_path / "cut.npz", 3)
+    assert losses == again
+    for weight, same in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        assert np.array_equal(weight, same)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_samples_come_to_look_like_their_source(family: str, tmp_path: Path):
+    images, sources = reals()
+    misses = []
+    for epochs in (1, 60):
+        generator, _ = trained(family, tmp_path / f"{epochs}.npz", epochs)
+        made = to_pixels(generator.sample(sources, np.random.default_rng(0))).astype(float)
+        light = [made[sources[:, source] == 1].mean() for source in (0, 1)]
+        wanted = [images[sources[:, source] == 1].mean() for source in (0, 1)]
+        misses.append(np.abs(np.subtract(light, wanted)).max())
+    assert misses[1] < misses[0] / 2
+    assert light[0] > 1.2 * light[1]
+
+
+def test_a_budget_of_minutes_ends_after_the_epoch_under_way(tmp_path: Path):
+    keras.utils.set_random_seed(0)
+    images, sources = reals()
+    progress = fit(
+        FAMILIES["vae"](SIZE, 2), images, sources, tmp_path / "g.npz", Budget(50, minutes=1e-9)
+    )
+    assert len(progress.losses) == 1
+
+
+@pytest.mark.parametrize("budget", [(0, 1.0), (1, 0.0), (1, math.nan), (1, -1.0)])
+def test_a_budget_of_nothing_is_refused(budget: tuple[int, float]):
+    with pytest.raises(UsageError):
+        Budget(*budget)
+
+
+def test_progress_is_told_at_every_step(tmp_path: Path):
+    told = []
+    trained("vae", tmp_path / "g.npz", 2, told=lambda *step: told.append(step[:3]))
+    assert told == [(epoch, step, 3) for epoch in (1, 2) for step in (1, 2, 3)]
+
+
+def test_a_diverged_training_is_an_error_and_leaves_no_checkpoint(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(FAMILIES["vae"], "learning_rate", math.nan)
+    with pytest.raises(UsageError, match="diverged in epoch 1"):
+        trained("vae", tmp_path / "g.npz", 1)
+    assert not (tmp_path / "g.npz").exists()
+
+
+def test_the_critics_slope_stays_bounded(tmp_path: Path):
+    generator, _ = trained("gan", tmp_path / "g.npz", 2)
+    for variable in generator.critic.trainable_variables:
+        if variable.path.endswith("kernel"):
+            matrix = np.asarray(variable).reshape(-1, variable.shape[-1])
+            # The generator's weights are a running average, whose norm is no larger.
+            assert np.linalg.norm(matrix, 2) < 1.5
+
+
+@pytest.mark.parametrize("norm", [0.3, 5.0])
+def test_the_bound_scales_down_and_never_up(norm: float):
+    matrix = np.random.default_rng(0).standard_normal((30, 8)).astype(np.float32)
+    matrix *= np.float32(norm / np.linalg.norm(matrix, 2))
+    bounded = np.asarray(SpectralBound()(keras.ops.convert_to_tensor(matrix)))
+    assert np.linalg.norm(bounded, 2) == pytest.approx(min(norm, 1.0), rel=0.1)
+
+
+@given(arrays.arrays(np.uint8, (2, 3, 3, 3), elements=st.integers(0, 255)))
+def test_grey_levels_survive_the_way_there_and_back(images: np.ndarray):
+    assert np.array_equal(to_pixels(to_floats(images)), images)
+
+
+def test_what_is_beyond_the_range_is_clipped():
+    assert to_pixels(np.array([-3.0, -1.0, 1.0, 3.0], np.float32)).tolist() == [0, 0, 255, 255]

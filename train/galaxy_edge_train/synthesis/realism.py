@@ -1,0 +1,164 @@
+"""How real the fakes look: numbers, one figure and a contact sheet."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+from scipy import stats
+
+from galaxy_edge.files import replacing, write_text
+from galaxy_edge.folders import images_below
+from galaxy_edge.images import Pixels
+from galaxy_edge_train.synthesis import measures
+from galaxy_edge_train.synthesis.measures import Numbers
+
+#: Images of each kind that are looked at, and shown.
+_MEASURED = 1000
+_SHOWN = 12
+_COLOURS = {"vae": "#c8553d", "gan": "#588157", "diffusion": "#7b5ea7"}
+
+
+def report(data: Path) -> None:
+    """Compare the validation half's fakes with its reals, which no generator has seen.
+
+    Args:
+        data: holds ``Valid/Real/SOURCE`` and ``Valid/Fake/FAMILY/SOURCE``. The training half's
+            reals are compared with them as well: what two halves of the same sky differ by is as
+            close as a generator can be expected to come.
+
+    Writes ``realism.json``, ``realism.png`` and ``contact_sheet.png`` into it.
+    """
+    valid = _images(data / "Valid" / "Real")
+    kinds = {"real, training half": _images(data / "Train" / "Real")} | {
+        folder.name: _images(folder) for folder in sorted((data / "Valid" / "Fake").iterdir())
+    }
+    reference = _Measured(valid)
+    measured = {name: _Measured(images) for name, images in kinds.items()}
+    document = {
+        "images": {"real, validation half": len(valid)}
+        | {name: len(images) for name, images in kinds.items()},
+        "against the real validation half": {
+            name: each.against(reference) for name, each in measured.items()
+        },
+    }
+    write_text(data / "realism.json", json.dumps(document, indent=1) + "\n")
+    _draw(data / "realism.png", {"real, validation half": reference} | measured)
+    _sheet(data / "contact_sheet.png", data / "Valid")
+
+
+class _Measured:
+    """The measures of one kind of images."""
+
+    def __init__(self, images: Pixels) -> None:
+        light = measures.luminance(images)
+        self.spectrum = measures.power_spectra(light).mean(axis=0)
+        self.profile = measures.radial_profiles(light).mean(axis=0)
+        self.colours = measures.colours(images)
+        concentrations = measures.concentrations(light)
+        self.concentrations = concentrations[np.isfinite(concentrations)]
+
+    def against(self, other: _Measured) -> dict[str, Any]:
+        """Differences from another kind.
+
+        Spectra: root mean square over frequencies of log10 of the ratio of mean powers. Profiles:
+        of the difference of mean light, 0 to 1. The rest: Kolmogorov-Smirnov statistics, 0 for
+        equal distributions and 1 for disjoint ones.
+        """
+        floor = 1e-12
+        ratio = np.log10((self.spectrum + floor) / (other.spectrum + floor))
+        return {
+            "power_spectrum_log10": _rms(ratio),
+            "radial_profile": _rms(self.profile - other.profile),
+            "red_green": _apart(self.colours[:, 0], other.colours[:, 0]),
+            "green_blue": _apart(self.colours[:, 1], other.colours[:, 1]),
+            "concentration": _apart(self.concentrations, other.concentrations),
+        }
+
+
+def _rms(values: Numbers) -> float:
+    return float(np.sqrt(np.mean(values**2)))
+
+
+def _apart(some: Numbers, others: Numbers) -> float | None:
+    if not (len(some) and len(others)):
+        return None
+    return float(stats.ks_2samp(some, others).statistic)
+
+
+def _images(folder: Path) -> Pixels:
+    files = images_below(folder)
+    # Every so many: the files of one source lie side by side.
+    files = files[:: max(1, len(files) // _MEASURED)][:_MEASURED]
+    return np.stack([_opened(path) for path in files])
+
+
+def _opened(path: Path) -> Pixels:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def _draw(path: Path, kinds: dict[str, _Measured]) -> None:
+    figure = Figure(figsize=(11, 7), layout="constrained")
+    (spectra, profiles, light), (red, blue, _) = figure.subplots(2, 3)
+    for name, each in kinds.items():
+        real = name.startswith("real")
+        style: dict[str, Any] = {
+            "label": name,
+            "color": "#222222" if real else _COLOURS.get(name, "#3b6ea5"),
+            "ls": "--" if name == "real, training half" else "-",
+            "lw": 1.4,
+        }
+        spectra.plot(np.arange(1, len(each.spectrum) + 1), each.spectrum, **style)
+        profiles.plot(np.arange(len(each.profile)), each.profile, **style)
+        for axes, values in (
+            (light, each.concentrations),
+            (red, each.colours[:, 0]),
+            (blue, each.colours[:, 1]),
+        ):
+            bins = np.linspace(*_RANGES[axes is light], 41)
+            axes.hist(values, bins=bins, density=True, histtype="step", **style)
+    spectra.set(
+        title="Radial power spectrum", xlabel="cycles per image", xscale="log", yscale="log"
+    )
+    profiles.set(title="Radial profile", xlabel="radius, pixels", ylabel="mean light, 0 to 1")
+    light.set(title="Concentration", xlabel="5 log10(r80 / r20)")
+    red.set(title="Colour", xlabel="red - green, mag as displayed")
+    blue.set(title="Colour", xlabel="green - blue, mag as displayed")
+    _.axis("off")
+    _.legend(*spectra.get_legend_handles_labels(), loc="center", frameon=False)
+    for axes in (spectra, profiles, light, red, blue):
+        axes.grid(alpha=0.3)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
+#: Of the histograms: colours, concentrations.
+_RANGES = ((-1.5, 1.5), (0.0, 6.0))
+
+
+def _sheet(path: Path, valid: Path) -> None:
+    """Rows of images: a row of reals for each source, and one of fakes for each family of each."""
+    folders = sorted((valid / "Real").iterdir())
+    folders += [
+        s for family in sorted((valid / "Fake").iterdir()) for s in sorted(family.iterdir())
+    ]
+    rows = []
+    for folder in folders:
+        files = images_below(folder)[:_SHOWN]
+        rows.append((folder.relative_to(valid).as_posix(), [_opened(file) for file in files]))
+    figure = Figure(figsize=(_SHOWN * 0.95 + 1.6, len(rows) * 0.95), layout="constrained")
+    grid = figure.subplots(len(rows), _SHOWN, squeeze=False)
+    for line, (name, images) in zip(grid, rows, strict=True):
+        line[0].set_ylabel(name.replace("/", "\n"), rotation=0, ha="right", va="center")
+        for axes in line:
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+        for axes, image in zip(line, images, strict=False):
+            axes.imshow(image)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120)
