@@ -16,7 +16,7 @@ from matplotlib.ticker import NullFormatter
 from sklearn.metrics import roc_curve
 
 from galaxy_edge.evaluation.bootstrap import Scores
-from galaxy_edge.evaluation.evaluation import Evaluation
+from galaxy_edge.evaluation.evaluation import Evaluation, Scored
 from galaxy_edge.evaluation.measures import BINS
 from galaxy_edge.evaluation.table import number
 from galaxy_edge.results import printable
@@ -24,6 +24,8 @@ from galaxy_edge.results import printable
 #: Of the negative and the positive class.
 COLOURS = ("#c8553d", "#3b6ea5")
 _GREY = "#888888"
+#: A figure with more sources cannot be read; the tables have all.
+_SOURCES = 12
 
 
 def roc(evaluation: Evaluation) -> bytes:
@@ -51,7 +53,7 @@ def roc(evaluation: Evaluation) -> bytes:
             axes.legend(title="AUC", loc="lower right", fontsize="small")
         names = evaluation.classes
         axes.set(
-            title="ROC",
+            title=_title("ROC", evaluation),
             xlabel=f"share of {names[0]} called {names[1]}",
             ylabel=f"share of {names[1]} called {names[1]}",
             xlim=(-0.02, 1.02),
@@ -89,7 +91,7 @@ def reliability(evaluation: Evaluation) -> bytes:
             )
             bottom.set(ylim=(0.5, None))
             _plain(bottom.yaxis)
-        error = number(evaluation.overall.calibration_error)
+        error = number(evaluation.overall.expected_calibration_error)
         top.set(
             title=f"Reliability: expected calibration error {error}",
             ylabel=f"share of {name}",
@@ -102,12 +104,12 @@ def reliability(evaluation: Evaluation) -> bytes:
 
 def histogram(evaluation: Evaluation) -> bytes:
     """How the scores of each source are spread."""
-    count = len(evaluation.sources)
-    with _figure(6.4, 1.0 + 1.25 * count) as (figure, file):
-        panels = figure.subplots(count, sharex=True, squeeze=False)[:, 0]
+    sources = _shown(evaluation)
+    with _figure(6.4, 1.0 + 1.25 * len(sources)) as (figure, file):
+        panels = figure.subplots(len(sources), sharex=True, squeeze=False)[:, 0]
         edges = np.linspace(0, 1, 41)
-        one_image = 1 / max(1, *(scored.measures.images for scored in evaluation.sources))
-        for axes, scored in zip(panels, evaluation.sources, strict=True):
+        one_image = 1 / max(1, *(scored.measures.images for scored in sources))
+        for axes, scored in zip(panels, sources, strict=True):
             scores = scored.scores
             title = printable(scored.source.title(evaluation.classes))
             axes.set_title(f"{title} ({len(scores):,})", loc="left", fontsize="medium")
@@ -118,14 +120,30 @@ def histogram(evaluation: Evaluation) -> bytes:
             # Most scores are at an end, and the few elsewhere are what matters.
             axes.set(yscale="log", ylim=(one_image / 2, 1.5), ylabel="share")
             _plain(axes.yaxis)
+        figure.suptitle(_title("Scores by source", evaluation))
         panels[-1].set(xlabel=f"P({evaluation.classes[1]})", xlim=(0, 1))
     return file.getvalue()
+
+
+def _shown(evaluation: Evaluation) -> list[Scored]:
+    """The sources a figure has room for: of very many, those recognised worst."""
+    accuracies = [one.measures.accuracy for one in evaluation.sources]
+    places = range(len(accuracies))
+    worst = sorted(places, key=lambda place: (accuracies[place] is None, accuracies[place]))
+    return [evaluation.sources[place] for place in sorted(worst[:_SOURCES])]
+
+
+def _title(name: str, evaluation: Evaluation) -> str:
+    count = len(evaluation.sources)
+    return name + (
+        f" (the {_SOURCES} of {count} sources recognised worst)" if count > _SOURCES else ""
+    )
 
 
 def _by_source(evaluation: Evaluation) -> Iterator[tuple[str, Scores, Scores, float]]:
     """Each source's title, negative and positive scores, and AUC, where a class has several."""
     labels = [scored.source.label for scored in evaluation.sources]
-    for scored in evaluation.sources:
+    for scored in _shown(evaluation):
         label, area = scored.source.label, scored.measures.auc
         if labels.count(label) > 1 and area is not None:
             others = evaluation.scores(1 - label)

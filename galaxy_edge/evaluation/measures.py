@@ -31,7 +31,7 @@ class Measures:
         auc: area under the ROC curve; None unless both classes are there.
         auc_interval: its bootstrap interval.
         brier: mean squared difference of score and class, 0 to 1 (Brier 1950).
-        calibration_error: see `calibration_error`; None unless both classes are there.
+        expected_calibration_error: see `calibration_error`; None unless both classes are there.
         precision: of each class: share of the images called so that are; None unless both classes
             are there and some are called so.
         recall: of each class: share of its images called so; None for one that is not there.
@@ -45,7 +45,7 @@ class Measures:
     auc: float | None
     auc_interval: Interval | None
     brier: float | None
-    calibration_error: float | None
+    expected_calibration_error: float | None
     precision: Pair
     recall: Pair
     confusion: tuple[tuple[int, int], tuple[int, int]]
@@ -128,7 +128,7 @@ def measure(labels: Labels, scores: Scores, threshold: float, bootstrap: Bootstr
         brier=(
             float(metrics.brier_score_loss(labels, scores, pos_label=1)) if len(labels) else None
         ),
-        calibration_error=calibration_error(bins(labels, scores)) if both else None,
+        expected_calibration_error=calibration_error(bins(labels, scores)) if both else None,
         precision=precision if both else (None, None),
         recall=recall,
         confusion=((true_negative, false_positive), (false_negative, true_positive)),

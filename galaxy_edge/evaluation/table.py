@@ -45,7 +45,7 @@ def overall(evaluation: Evaluation) -> Rows:
         ("balanced accuracy", number(it.balanced_accuracy), ""),
         ("AUC", number(it.auc), interval(it.auc_interval)),
         ("Brier score", number(it.brier), ""),
-        ("expected calibration error", number(it.calibration_error), ""),
+        ("expected calibration error", number(it.expected_calibration_error), ""),
     ]
 
 

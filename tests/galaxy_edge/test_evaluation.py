@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import re
@@ -13,13 +14,20 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from galaxy_edge.errors import DatasetError
+from galaxy_edge.evaluation import figures
+from galaxy_edge.evaluation.bootstrap import Bootstrap
+from galaxy_edge.evaluation.evaluation import evaluate
 from galaxy_edge.evaluation.folder import FILES
-from galaxy_edge.evaluation.labelled import find
+from galaxy_edge.evaluation.labelled import Labelled, LabelledSource, find
+from galaxy_edge.evaluation.wrong import most_wrong
+from galaxy_edge.manifest import Stretch
 from tests.conftest import encoded, galaxy
+from tests.galaxy_edge.test_evaluation_measures import stub
 
 Cli = Callable[..., tuple[int, str, str]]
 COMMAND = [sys.executable, "-m", "galaxy_edge", "evaluate"]
@@ -136,7 +144,7 @@ def test_a_class_that_is_missing_leaves_out_what_needs_both(sources: Path, cli: 
     (sources / "Fake").rmdir()
     found = evaluated(cli, sources, "-o", tmp_path / "report")
     whole = found["overall"]
-    for name in ("auc", "auc_interval", "balanced_accuracy", "calibration_error"):
+    for name in ("auc", "auc_interval", "balanced_accuracy", "expected_calibration_error"):
         assert whole[name] is None
     assert whole["recall"]["Fake"] is None
     assert whole["recall"]["Real"] == whole["accuracy"]
@@ -200,7 +208,7 @@ class _Page(HTMLParser):
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
 def test_the_report_is_one_file_and_names_in_it_do_nothing(sources: Path, cli: Cli, tmp_path):
     hostile = "<script>alert(1)<"
-    fill(sources / "Real" / "$\\frac{a & <b>x", 2, real=True)
+    fill(sources / "Real" / "$\\frac$ & <b>x", 2, real=True)
     fill(sources / "Real" / os.fsdecode(b"\xff \xe6\x98\x9f"), 2, real=True)
     (sources / "Fake" / "noise" / f"{hostile}\n.png").write_text("hello")
     output = tmp_path / "report"
@@ -208,7 +216,7 @@ def test_the_report_is_one_file_and_names_in_it_do_nothing(sources: Path, cli: C
     page = _Page()
     page.feed((output / "report.html").read_text())
     assert hostile in page.text
-    assert "$\\frac{a & <b>x" in page.text
+    assert "$\\frac$ & <b>x" in page.text
     assert not {"script", "b", "link", "iframe", "object"} & set(page.tags)
     assert len(page.links) == 4
     for link, name in zip(page.links, FILES[2:6], strict=True):
@@ -321,7 +329,7 @@ def test_the_threshold_moves_verdicts_not_the_ranking(sources: Path, cli: Cli):
     assert none["model"]["threshold"] == 1
 
 
-def test_the_most_wrong_come_first(sources: Path, cli: Cli, tmp_path: Path, monkeypatch):
+def test_the_most_wrong_of_each_class_come_first(sources: Path, monkeypatch):
     shown = []
 
     def sheet(images, captions, columns):
@@ -329,17 +337,35 @@ def test_the_most_wrong_come_first(sources: Path, cli: Cli, tmp_path: Path, monk
         return Image.new("RGB", (1, 1))
 
     monkeypatch.setattr("galaxy_edge.evaluation.wrong.contact_sheet", sheet)
-    fill(sources / "Real" / "survey", 20, real=True, seed=150)
-    evaluated(cli, sources, "-o", tmp_path / "report")
-    scores = [float(caption.split()[0]) for caption in shown]
-    fakes = ["Fake/" in caption for caption in shown].count(True)
-    assert (fakes, len(shown)) == (9, 21)
-    assert scores[:fakes] == sorted(scores[:fakes], reverse=True)
-    assert scores[fakes:] == sorted(scores[fakes:])
-    rows = rows_of(tmp_path / "report")
-    assert scores[fakes] == pytest.approx(
-        min(float(row["score"]) for row in rows if row["class"] == "Real"), abs=1e-4
-    )
+    fill(sources / "Real" / "survey", 20, real=True)
+    labelled = find(sources, CLASSES)
+    paths = [path for source in labelled.sources for path in source.images]
+    draw = np.random.default_rng(0)
+    known = {path: draw.random() for path in paths}
+    worst = Path(max((path for path in paths if "Fake" in path), key=known.get))
+    worst.unlink()  # after it was scored
+    most_wrong(evaluate(stub(known), "data", labelled, Bootstrap(0)), Stretch())
+    fakes = sorted((known[path] for path in paths if "Fake" in path), reverse=True)
+    reals = sorted(known[path] for path in paths if "Fake" not in path)
+    # All nine fakes, then twelve reals.
+    assert [caption.split()[0] for caption in shown] == [
+        f"{score:.4f}" for score in fakes + reals[:12]
+    ]
+    assert shown[0].split()[1:] == ["Real", f"Fake/{worst.parent.name}", worst.name]
+
+
+def test_figures_of_very_many_sources_show_the_worst(tmp_path: Path):
+    draw = np.random.default_rng(0)
+    known, found = {}, []
+    for number in range(30):
+        paths = tuple(f"{number}/{place}" for place in range(4))
+        known |= {path: draw.uniform(number % 2, 1) for path in paths}
+        found.append(LabelledSource(f"n{number}", number // 15, paths))
+    known["0/0"] = None
+    evaluation = evaluate(stub(known), "data", Labelled((), None, tuple(found), ()), Bootstrap(0))
+    for figure in (figures.roc, figures.histogram):
+        with Image.open(io.BytesIO(figure(evaluation))) as image:
+            assert image.height < 2500
 
 
 def test_it_needs_its_extra_and_no_keras(sources: Path, tmp_path: Path):
@@ -363,7 +389,7 @@ def test_a_contact_sheet_of_any_images():
         Image.new("RGB", (10, 30), "red"), Image.new("L", (400, 100), 255),
         Image.new("RGBA", (1, 1)), Image.new("RGB", (2000, 1), "blue"),
     ]  # fmt: skip
-    sheet = contact_sheet(images, ["a", "b\nbelow", "x" * 300, "★ é"], columns=3, tile=60)
+    sheet = contact_sheet(images, ["x" * 300, "b\nbelow", "a", "★ é"], columns=3, tile=60)
     assert sheet.mode == "RGB"
     assert sheet.width == 3 * 68 + 8
     assert sheet.height == 2 * (68 + 2 * 15) + 8

@@ -52,7 +52,7 @@ def test_a_small_case_by_hand():
     assert found.auc == pytest.approx(4 / 6)
     assert found.brier == pytest.approx((0.01 + 0.04 + 0.81 + 0.49 + 0.04) / 5)
     # Each score has a bin of its own.
-    assert found.calibration_error == pytest.approx((0.1 + 0.2 + 0.9 + 0.7 + 0.2) / 5)
+    assert found.expected_calibration_error == pytest.approx((0.1 + 0.2 + 0.9 + 0.7 + 0.2) / 5)
 
 
 def test_the_threshold_itself_is_negative():
@@ -96,7 +96,7 @@ def test_without_a_class_what_needs_both_is_none(label: int):
     assert found.recall[1 - label] is None
     assert found.brier is not None
     assert found.accuracy_interval is not None
-    for name in ("auc", "auc_interval", "balanced_accuracy", "calibration_error"):
+    for name in ("auc", "auc_interval", "balanced_accuracy", "expected_calibration_error"):
         assert getattr(found, name) is None
     assert found.precision == (None, None)
 
@@ -153,6 +153,13 @@ def test_the_intervals_are_those_of_drawing_the_images_again():
     ends = [0.025, 0.975]
     assert bootstrap.auc(fakes, reals) == pytest.approx(np.quantile(areas, ends), abs=0.01)
     assert bootstrap.accuracy(right) == pytest.approx(np.quantile(shares, ends), abs=0.02)
+
+
+def test_an_interval_holds_95_percent():
+    low, high = Bootstrap(20_000, 0).accuracy([(2_000, 5_000), (3_000, 5_000)])
+    # 1.96 standard deviations of a normal distribution; the variance of a share is p (1 - p) / n.
+    half = 1.96 * (0.4 * 0.6 / 10_000) ** 0.5
+    assert (0.5 - low, high - 0.5) == pytest.approx((half, half), rel=0.04)
 
 
 def test_perfect_scores_have_intervals_of_no_width():
