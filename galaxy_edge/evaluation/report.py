@@ -98,7 +98,8 @@ def _reading(evaluation: Evaluation) -> str:
         text += (
             f" In brackets: {LEVEL:.0%} percentile intervals of {resamples:,} bootstrap resamples, "
             f"stratified by class, seed {evaluation.bootstrap.seed}. They tell how far a number "
-            "would move with other images of the same sources, not with other sources."
+            "would move with other images of the same sources, not with other sources; at 0 and 1 "
+            "they have no width, and tell nothing."
         )
     return text
 
