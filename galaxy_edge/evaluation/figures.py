@@ -91,12 +91,9 @@ def reliability(evaluation: Evaluation) -> bytes:
             )
             bottom.set(ylim=(0.5, None))
             _plain(bottom.yaxis)
-        error = number(evaluation.overall.expected_calibration_error)
-        top.set(
-            title=f"Reliability: expected calibration error {error}",
-            ylabel=f"share of {name}",
-            ylim=(-0.02, 1.02),
-        )
+            error = number(evaluation.overall.expected_calibration_error)
+            top.set_title(f"Reliability: expected calibration error {error}")
+        top.set(ylabel=f"share of {name}", ylim=(-0.02, 1.02))
         bottom.set(xlabel=f"P({name})", ylabel="images", xlim=(-0.02, 1.02))
         top.grid(alpha=0.3)
     return file.getvalue()
