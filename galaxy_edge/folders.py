@@ -86,12 +86,12 @@ def scan(
     if not data.is_dir():
         return splits, ["there is no such folder"]
     for split in (*required, *optional):
-        folder = _child(data, split, problems, needed=split in required)
+        folder = child(data, split, problems, needed=split in required)
         if folder is None:
             continue
         files: list[LabelledFile] = []
         for label, name in enumerate(classes):
-            class_folder = _child(folder, name, problems, needed=True)
+            class_folder = child(folder, name, problems, needed=True)
             if class_folder is None:
                 continue
             found = [LabelledFile(path, label) for path in images_below(class_folder)]
@@ -126,6 +126,27 @@ def images_below(folder: Path, *, recursive: bool = True) -> list[Path]:
             if has_image_suffix(name) and not name.startswith(".")
         ]
     return found + sorted(unlisted)
+
+
+def child(parent: Path, name: str, problems: list[str], *, needed: bool) -> Path | None:
+    """The folder of this name, in any case, in another one.
+
+    Returns:
+        None, with a sentence more in ``problems``, where two match, or none does and one is needed.
+    """
+    found = sorted(
+        entry
+        for entry in parent.iterdir()
+        if entry.name.casefold() == name.casefold() and entry.is_dir()
+    )
+    if len(found) > 1:
+        problems.append(f"{parent} has {' and '.join(entry.name for entry in found)}: keep one")
+        return None
+    if not found:
+        if needed:
+            problems.append(f"{parent} has no folder {name}")
+        return None
+    return found[0]
 
 
 def load(
@@ -180,19 +201,3 @@ def _decode(file: LabelledFile, preprocessing: Preprocessing) -> tuple[str, Pixe
         return "", error.strerror or str(error)
     except ImageError as error:
         return "", str(error)
-
-
-def _child(parent: Path, name: str, problems: list[str], *, needed: bool) -> Path | None:
-    found = sorted(
-        entry
-        for entry in parent.iterdir()
-        if entry.name.casefold() == name.casefold() and entry.is_dir()
-    )
-    if len(found) > 1:
-        problems.append(f"{parent} has {' and '.join(entry.name for entry in found)}: keep one")
-        return None
-    if not found:
-        if needed:
-            problems.append(f"{parent} has no folder {name}")
-        return None
-    return found[0]

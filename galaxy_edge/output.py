@@ -87,7 +87,7 @@ def opened(
         with _journaled(path, form, origin, resuming=resuming) as output:
             yield output
     elif path is None:
-        yield Output(_writer(form, _stdout(), origin), resume.Earlier(origin))
+        yield Output(_writer(form, stdout(), origin), resume.Earlier(origin))
     else:
         with _stream(path) as stream:
             earlier = resume.Earlier(origin)
@@ -191,8 +191,8 @@ def _cut(stream: TextIO, path: Path, end: int) -> None:
         os.ftruncate(stream.fileno(), end)
 
 
-def _stdout() -> TextIO:
-    # As above, whatever the locale and whoever reads.
+def stdout() -> TextIO:
+    """Standard output: UTF-8, names as the bytes they came in as, whatever the locale."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape", line_buffering=True)
     return sys.stdout

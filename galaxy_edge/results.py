@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from typing import Literal, Protocol, TextIO
 
@@ -69,24 +70,12 @@ class CsvWriter:
 
     def __init__(self, stream: TextIO, *, header: bool = True) -> None:
         self._stream = stream
-        # The module quotes a carriage return only where it ends its lines with one, and a bare
-        # one in a file name would break the row. Our lines end with a newline alone, as pipes
-        # like them, so each is made apart.
-        self._line = io.StringIO(newline="")
-        self._rows = csv.DictWriter(self._line, COLUMNS, lineterminator="\r\n")
         if header:
-            self._rows.writeheader()
-            self._flush()
+            self._stream.write(csv_line(COLUMNS))
 
     def write(self, prediction: Prediction) -> None:
         """Write one row."""
-        self._rows.writerow(asdict(prediction))
-        self._flush()
-
-    def _flush(self) -> None:
-        self._stream.write(self._line.getvalue().removesuffix("\r\n") + "\n")
-        self._line.seek(0)
-        self._line.truncate()
+        self._stream.write(csv_line(asdict(prediction).values()))
 
 
 class TableWriter:
@@ -117,10 +106,19 @@ class TableWriter:
         cell = f"{verdict:<{self._width}}"
         if self._colour:
             cell = f"\x1b[{colour}m{cell}\x1b[0m"
-        self._stream.write(f"{cell}  {score:>6}  {_printable(path)}\n")
+        self._stream.write(f"{cell}  {score:>6}  {printable(path)}\n")
 
 
-def _printable(text: str) -> str:
+def csv_line(values: Iterable[object]) -> str:
+    """A row as RFC 4180 quotes it, ended by a newline alone, as pipes like it; None is empty."""
+    line = io.StringIO(newline="")
+    # The module quotes a carriage return only where it ends its lines with one, and a bare one in
+    # a file name would break the row.
+    csv.writer(line, lineterminator="\r\n").writerow(values)
+    return line.getvalue().removesuffix("\r\n") + "\n"
+
+
+def printable(text: str) -> str:
     """Escape what could begin a row, or speak to the terminal: a file name may hold anything."""
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")

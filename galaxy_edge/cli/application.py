@@ -20,7 +20,16 @@ from galaxy_edge.errors import DeviceError, GalaxyEdgeError, UsageError
 _BUG = 70
 
 #: Each is a function in a file of its own name beside this one.
-_COMMANDS = ("predict", "synthesize", "train", "export", "info", "verify", "doctor")
+_COMMANDS = (
+    "predict",
+    "synthesize",
+    "train",
+    "export",
+    "evaluate",
+    "info",
+    "verify",
+    "doctor",
+)
 
 
 def _print_version(asked: bool) -> None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from galaxy_edge.errors import UsageError
 
 _BACKENDS = ("tensorflow", "jax", "torch")
+_WITHOUT_KERAS = frozenset({"evaluate"})
 
 
 @contextmanager
@@ -21,7 +22,7 @@ def importing(extra: str) -> Iterator[None]:
         UsageError: it is not installed, or KERAS_BACKEND asks for what is not there.
     """
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    if backend not in _BACKENDS:
+    if backend not in _BACKENDS and extra not in _WITHOUT_KERAS:
         raise UsageError(f"KERAS_BACKEND is {backend!r}; it can be {', '.join(_BACKENDS)}")
     try:
         with _hushed():

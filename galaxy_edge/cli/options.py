@@ -7,6 +7,21 @@ from typing import Annotated
 
 import typer
 
+Model = Annotated[
+    Path | None,
+    typer.Option("-m", "--model", help="Model file.", show_default="the bundled one"),
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option(help="A score above it is the positive class.", show_default="the model's"),
+]
+BatchSize = Annotated[int, typer.Option(help="At most so many images scored at once.")]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        help="At most so many, for inference and decoding.", show_default="the cores at hand"
+    ),
+]
 Device = Annotated[
     str, typer.Option(help="auto, cpu, cuda, tensorrt, openvino, coreml or directml.")
 ]

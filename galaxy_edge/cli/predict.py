@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from galaxy_edge.cli import parsing
-from galaxy_edge.cli.options import Bands, Device, Minimum, Softening, StretchRange
+from galaxy_edge.cli.options import (
+    Bands,
+    BatchSize,
+    Device,
+    Minimum,
+    Model,
+    Softening,
+    StretchRange,
+    Threads,
+    Threshold,
+)
+from galaxy_edge.cli.ticking import ticking
 from galaxy_edge.errors import UsageError
 from galaxy_edge.formats import split_extension
 
@@ -31,18 +41,12 @@ def predict(
             help="Images, folders, patterns, or - for a list of paths on stdin.",
         ),
     ],
-    model: Annotated[
-        Path | None,
-        typer.Option("-m", "--model", help="Model file.", show_default="the bundled one"),
-    ] = None,
+    model: Model = None,
     recursive: Annotated[
         bool, typer.Option("-r", "--recursive", help="Take the folders below a folder, too.")
     ] = False,
     device: Device = "auto",
-    threshold: Annotated[
-        float | None,
-        typer.Option(help="A score above it is the positive class.", show_default="the model's"),
-    ] = None,
+    threshold: Threshold = None,
     form: Annotated[
         Literal["table", "jsonl", "csv", "parquet", "fits"] | None,
         typer.Option(
@@ -55,13 +59,8 @@ def predict(
     digest: Annotated[
         bool, typer.Option("--digest", help="Give each row the SHA-256 of its input.")
     ] = False,
-    batch_size: Annotated[int, typer.Option(help="At most so many images scored at once.")] = 32,
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            help="At most so many, for inference and decoding.", show_default="the cores at hand"
-        ),
-    ] = None,
+    batch_size: BatchSize = 32,
+    threads: Threads = None,
     resume: Annotated[
         bool,
         typer.Option(
@@ -114,7 +113,9 @@ def predict(
         print(f"galaxy-edge: {note}", file=sys.stderr)
     negative_name, positive_name = predictor.manifest.labels
     origin = Origin(predictor.manifest.labels, predictor.sha256, predictor.threshold, digest)
-    with opened(output, form, origin, resuming=resume) as rows, _ticking(output, quiet) as tick:
+    # Rows on a terminal are progress enough.
+    shown = not quiet and not (output is None and sys.stdout.isatty())
+    with opened(output, form, origin, resuming=resume) as rows, ticking(shown=shown) as tick:
         earlier = rows.earlier
         total, failed, positive = earlier.total, earlier.failed, earlier.positive
         found = expand(paths, sys.stdin.buffer, recursive=recursive)
@@ -168,23 +169,3 @@ def _is_output(path: str | None, output: Path | None) -> bool:
     if path is None or output is None or Path(path).name != output.name:
         return False
     return os.path.exists(path) and output.exists() and output.samefile(path)  # noqa: PTH110
-
-
-@contextmanager
-def _ticking(output: Path | None, quiet: bool) -> Iterator[Callable[[], None]]:
-    """Count images on stderr, when a person watches there and the rows go elsewhere."""
-    if quiet or not sys.stderr.isatty() or (output is None and sys.stdout.isatty()):
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.completed} images"),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    ) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda: bar.advance(task)

@@ -303,7 +303,7 @@ def test_a_backend_that_is_not_there(tmp_path: Path, backend: str, words: str):
 def test_help_names_every_command(cli: Cli):
     code, out, _ = cli("--help")
     assert code == 0
-    for command in ("train", "export", "predict", "info", "verify", "doctor"):
+    for command in ("train", "export", "predict", "evaluate", "info", "verify", "doctor"):
         assert command in out
 
 

@@ -41,10 +41,19 @@ def test_a_predictor_loads_the_runtime_alone():
     assert not loaded & set(HEAVY)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["train", "--help"], ["evaluate", "--help"]]
+)
 def test_help_loads_almost_nothing(arguments: list[str]):
     loaded = loaded_after(RUN.format(arguments=arguments))
     assert not loaded & {"numpy", "onnxruntime", "PIL", *HEAVY}
+
+
+def test_predicting_loads_nothing_of_the_evaluation():
+    example = Path(__file__).parents[2] / "examples" / "fake_valid_0000.png"
+    loaded = loaded_after(RUN.format(arguments=["predict", str(example)]))
+    assert "galaxy_edge.predictor" in loaded
+    assert not loaded & {"galaxy_edge.evaluation", *HEAVY}
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -1,0 +1,149 @@
+"""``galaxy-edge evaluate``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from galaxy_edge.cli import parsing
+from galaxy_edge.cli.extras import importing
+from galaxy_edge.cli.options import (
+    Bands,
+    BatchSize,
+    Device,
+    Minimum,
+    Model,
+    Softening,
+    StretchRange,
+    Threads,
+    Threshold,
+)
+from galaxy_edge.cli.ticking import ticking
+
+if TYPE_CHECKING:
+    from galaxy_edge.results import Prediction
+
+_INTERVALS = "Intervals"
+#: Unreadable images named on stderr; the JSON has all.
+_TOLD = 20
+
+
+def evaluate(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA",
+            help="Holds a folder for each class (Fake/, Real/; one may be missing), or Train/, "
+            "Valid/, Test/ that do. A folder in a class folder is a source of its own.",
+        ),
+    ],
+    model: Model = None,
+    split: Annotated[
+        Literal["Train", "Valid", "Test"] | None,
+        typer.Option(
+            help="Which of DATA's.",
+            case_sensitive=False,
+            show_default="Valid, unless DATA holds the classes itself",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="DIR",
+            help="Write metrics.json, scores.csv, four figures and report.html here. A new or "
+            "empty folder, or one that holds an earlier evaluation, which is replaced.",
+        ),
+    ] = None,
+    form: Annotated[
+        Literal["table", "json"] | None,
+        typer.Option(
+            "--format",
+            help="On stdout; json is what metrics.json holds.",
+            show_default="table, or with -o the folder's name",
+        ),
+    ] = None,
+    device: Device = "auto",
+    threshold: Threshold = None,
+    batch_size: BatchSize = 32,
+    threads: Threads = None,
+    bootstrap: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Resamples of the 95 % intervals; 0 for none.",
+            rich_help_panel=_INTERVALS,
+        ),
+    ] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the resamples.", rich_help_panel=_INTERVALS)] = 0,
+    bands: Bands = None,
+    stretch: StretchRange = None,
+    q: Softening = None,
+    minimum: Minimum = None,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="Nothing on stderr but warnings.")
+    ] = False,
+) -> None:
+    """Measure a model on labelled folders, each source apart and all together.
+
+    Accuracy, AUC (both with intervals), precision, recall, calibration. What needs both classes is
+    left out where one is missing. Images that cannot be read get no score, are listed, and make the
+    exit code 1.
+    """
+    with importing("evaluate"):
+        from galaxy_edge.evaluation import folder, table
+        from galaxy_edge.evaluation.bootstrap import Bootstrap
+        from galaxy_edge.evaluation.evaluation import evaluate as measure
+        from galaxy_edge.evaluation.labelled import find
+
+    import json
+
+    from galaxy_edge.output import stdout
+    from galaxy_edge.predictor import Predictor
+
+    resampling = Bootstrap(bootstrap, seed)
+    predictor = Predictor(
+        model,
+        device=device,
+        threads=threads,
+        threshold=threshold,
+        batch_size=batch_size,
+        stretch=parsing.stretch(bands, minimum, stretch, q),
+    )
+    steps = predictor.preprocessing.stretch
+    labelled = find(data, predictor.manifest.labels, split, steps.bands)
+    for note in (*predictor.notes, *labelled.notes):
+        print(f"galaxy-edge: {note}", file=sys.stderr)
+    if output is not None:
+        folder.claim(output, labelled.folders)
+    total = sum(len(source.images) for source in labelled.sources)
+    with ticking(shown=not quiet, total=total) as tick:
+        evaluation = measure(predictor, str(data), labelled, resampling, tick)
+    if output is not None:
+        folder.write(output, evaluation, steps)
+    out = stdout()
+    if form == "json":
+        print(json.dumps(evaluation.document(), indent=2), file=out)
+    elif form == "table" or output is None:
+        print(table.text(evaluation), file=out)
+    else:
+        if not quiet:
+            print(table.text(evaluation), file=sys.stderr)
+        print(output, file=out)
+    if failed := evaluation.unreadable:
+        _tell(failed)
+        raise typer.Exit(1)
+
+
+def _tell(failed: Sequence[Prediction]) -> None:
+    from galaxy_edge.results import printable
+
+    for one in failed[:_TOLD]:
+        print(f"galaxy-edge: {printable(f'{one.path}: {one.error}')}", file=sys.stderr)
+    if (more := len(failed) - _TOLD) > 0:
+        print(f"galaxy-edge: and {more} more that cannot be read", file=sys.stderr)

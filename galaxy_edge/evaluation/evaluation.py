@@ -1,0 +1,201 @@
+"""A model's scores of labelled sources, and what they say of it."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from galaxy_edge.evaluation.bootstrap import LEVEL, Bootstrap, Scores
+from galaxy_edge.evaluation.labelled import Input, Labelled, LabelledSource
+from galaxy_edge.evaluation.measures import (
+    Bin,
+    Measures,
+    SourceMeasures,
+    bins,
+    measure,
+    measure_source,
+)
+from galaxy_edge.folders import Split
+from galaxy_edge.predictor import Predictor
+from galaxy_edge.results import Prediction
+
+_PACKAGES = ("galaxy-edge", "numpy", "onnxruntime", "pillow", "scikit-learn")
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The images of one source with their scores.
+
+    Attributes:
+        source: the images.
+        predictions: one for each, in their order.
+        measures: how well the source is recognised.
+    """
+
+    source: LabelledSource
+    predictions: tuple[Prediction, ...]
+    measures: SourceMeasures
+
+    @property
+    def scores(self) -> Scores:
+        """Float64 [N], P(positive) of the images that could be read."""
+        return _scores(self.predictions)
+
+    @property
+    def unreadable(self) -> tuple[Prediction, ...]:
+        """Those without a score."""
+        return tuple(one for one in self.predictions if one.score is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What a model makes of labelled sources.
+
+    Attributes:
+        data: the folder, as it was named.
+        split: the split that was taken, if any.
+        classes: names of the negative and the positive class.
+        model: name of the model file.
+        model_sha256: digest of the model file.
+        threshold: a score above it is a positive verdict.
+        provider: the execution provider that computed the scores.
+        bootstrap: how intervals were made.
+        overall: all sources together.
+        sources: each apart.
+        bins: the points of the reliability diagram; none unless both classes have scores.
+    """
+
+    data: str
+    split: Split | None
+    classes: tuple[str, str]
+    model: str
+    model_sha256: str
+    threshold: float
+    provider: str
+    bootstrap: Bootstrap
+    overall: Measures
+    sources: tuple[Scored, ...]
+    bins: tuple[Bin, ...]
+
+    @property
+    def unreadable(self) -> tuple[Prediction, ...]:
+        """Images without a score, of all sources."""
+        return tuple(one for scored in self.sources for one in scored.unreadable)
+
+    def scores(self, label: int) -> Scores:
+        """Float64 [N], P(positive) of all images of a class."""
+        return _of(label, [(one.source.label, one.scores) for one in self.sources])
+
+    def document(self) -> dict[str, Any]:
+        """Everything as JSON-ready values of full precision; the same for the same seed."""
+        classes = self.classes
+        overall = asdict(self.overall)
+        for name in ("precision", "recall"):
+            overall[name] = dict(zip(classes, overall[name], strict=True))
+        overall["confusion"] = {
+            name: dict(zip(classes, row, strict=True))
+            for name, row in zip(classes, overall["confusion"], strict=True)
+        }
+        return {
+            "model": {
+                "name": self.model,
+                "sha256": self.model_sha256,
+                "classes": list(classes),
+                "threshold": self.threshold,
+                "provider": self.provider,
+            },
+            "versions": {"python": platform.python_version()}
+            | {name: version(name) for name in _PACKAGES},
+            "data": {
+                "folder": self.data,
+                "split": self.split,
+                "images": sum(len(one.predictions) for one in self.sources),
+                "scored": self.overall.images,
+                "unreadable": [{"path": one.path, "error": one.error} for one in self.unreadable],
+            },
+            "intervals": {"method": "percentile bootstrap, stratified by class", "level": LEVEL}
+            | asdict(self.bootstrap),
+            "overall": overall,
+            "sources": [
+                {"class": classes[one.source.label], "source": one.source.name}
+                | asdict(one.measures)
+                | {"unreadable": len(one.unreadable)}
+                for one in self.sources
+            ],
+            "reliability": [asdict(one) for one in self.bins],
+        }
+
+
+def evaluate(
+    predictor: Predictor,
+    data: str,
+    labelled: Labelled,
+    bootstrap: Bootstrap,
+    progress: Callable[[], None] = lambda: None,
+) -> Evaluation:
+    """Score every image of some labelled sources, and measure.
+
+    Args:
+        predictor: the model.
+        data: name of the folder, for the document.
+        labelled: its sources.
+        bootstrap: how intervals are made.
+        progress: called after each image.
+
+    Raises:
+        ModelError: the model does not run.
+    """
+    counted = _counted(predictor, labelled.sources, progress)
+    predictions = [tuple(next(counted) for _ in one.images) for one in labelled.sources]
+    pairs = [
+        (source.label, _scores(some))
+        for source, some in zip(labelled.sources, predictions, strict=True)
+    ]
+    threshold = predictor.threshold
+    labels = np.repeat(
+        np.array([label for label, _ in pairs], np.uint8), [len(scores) for _, scores in pairs]
+    )
+    scores = np.concatenate([scores for _, scores in pairs])
+    overall = measure(labels, scores, threshold, bootstrap)
+    return Evaluation(
+        data=data,
+        split=labelled.split,
+        classes=predictor.manifest.labels,
+        model=predictor.name,
+        model_sha256=predictor.sha256,
+        threshold=threshold,
+        provider=predictor.provider,
+        bootstrap=bootstrap,
+        overall=overall,
+        sources=tuple(
+            Scored(
+                source,
+                some,
+                measure_source(label, own, _of(1 - label, pairs), threshold, bootstrap),
+            )
+            for source, some, (label, own) in zip(labelled.sources, predictions, pairs, strict=True)
+        ),
+        bins=() if overall.auc is None else bins(labels, scores),
+    )
+
+
+def _counted(
+    predictor: Predictor, sources: Sequence[LabelledSource], progress: Callable[[], None]
+) -> Iterator[Prediction]:
+    images: Iterator[Input] = (image for source in sources for image in source.images)
+    for prediction in predictor.predict_many(images):
+        progress()
+        yield prediction
+
+
+def _scores(predictions: Sequence[Prediction]) -> Scores:
+    return np.array([one.score for one in predictions if one.score is not None], np.float64)
+
+
+def _of(label: int, pairs: Sequence[tuple[int, Scores]]) -> Scores:
+    return np.concatenate([np.empty(0), *(scores for other, scores in pairs if other == label)])

@@ -1,0 +1,184 @@
+"""The figures of an evaluation, each as the bytes of a PNG file."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from matplotlib import colormaps, rc_context
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+from sklearn.metrics import roc_curve
+
+from galaxy_edge.evaluation.bootstrap import Scores
+from galaxy_edge.evaluation.evaluation import Evaluation, Scored
+from galaxy_edge.evaluation.measures import BINS
+from galaxy_edge.evaluation.table import number
+from galaxy_edge.results import printable
+
+#: Of the negative and the positive class.
+COLOURS = ("#c8553d", "#3b6ea5")
+_GREY = "#888888"
+#: A figure with more sources cannot be read; the tables have all.
+_SOURCES = 12
+
+
+def roc(evaluation: Evaluation) -> bytes:
+    """The ROC curve of all images, and of each source against all of the other class."""
+    with _figure(6.4, 6.4) as (figure, file):
+        axes = figure.subplots()
+        negative, positive = (evaluation.scores(label) for label in (0, 1))
+        axes.plot([0, 1], [0, 1], ":", color=_GREY, lw=1)
+        if evaluation.overall.auc is None:
+            _say(axes, "a ROC curve needs both classes")
+        else:
+            palette = colormaps["tab10"]
+            _curve(axes, negative, positive, f"{evaluation.overall.auc:.4f}  all", "black", 2.2)
+            for place, (title, low, high, area) in enumerate(_by_source(evaluation)):
+                # The first colours mean the two classes elsewhere.
+                colour = palette((place + 2) % palette.N)
+                _curve(axes, low, high, f"{area:.4f}  {title}", colour, 1.2)
+            axes.plot(
+                [np.mean(negative > evaluation.threshold)],
+                [np.mean(positive > evaluation.threshold)],
+                "o",
+                color="black",
+                label=f"threshold {evaluation.threshold:g}",
+            )
+            axes.legend(title="AUC", loc="lower right", fontsize="small")
+        names = evaluation.classes
+        axes.set(
+            title=_title("ROC", evaluation),
+            xlabel=f"share of {names[0]} called {names[1]}",
+            ylabel=f"share of {names[1]} called {names[1]}",
+            xlim=(-0.02, 1.02),
+            ylim=(-0.02, 1.02),
+            aspect="equal",
+        )
+        axes.grid(alpha=0.3)
+    return file.getvalue()
+
+
+def reliability(evaluation: Evaluation) -> bytes:
+    """What share of the images with a score is positive, and how many have it."""
+    name = evaluation.classes[1]
+    with _figure(6.4, 7.0) as (figure, file):
+        top, bottom = figure.subplots(2, sharex=True, height_ratios=[3, 1])
+        top.plot([0, 1], [0, 1], ":", color=_GREY, lw=1)
+        if not evaluation.bins:
+            _say(top, "a reliability diagram needs both classes")
+        else:
+            top.plot(
+                [one.mean_score for one in evaluation.bins],
+                [one.positive for one in evaluation.bins],
+                "o-",
+                color=COLOURS[1],
+                ms=5,
+            )
+            bottom.bar(
+                [one.low for one in evaluation.bins],
+                [one.images for one in evaluation.bins],
+                width=1 / BINS,
+                align="edge",
+                color=COLOURS[1],
+                edgecolor="white",
+                log=True,
+            )
+            bottom.set(ylim=(0.5, None))
+            _plain(bottom.yaxis)
+            error = number(evaluation.overall.expected_calibration_error)
+            top.set_title(f"Reliability: expected calibration error {error}")
+        top.set(ylabel=f"share of {name}", ylim=(-0.02, 1.02))
+        bottom.set(xlabel=f"P({name})", ylabel="images", xlim=(-0.02, 1.02))
+        top.grid(alpha=0.3)
+    return file.getvalue()
+
+
+def histogram(evaluation: Evaluation) -> bytes:
+    """How the scores of each source are spread."""
+    sources = _shown(evaluation)
+    with _figure(6.4, 1.0 + 1.25 * len(sources)) as (figure, file):
+        panels = figure.subplots(len(sources), sharex=True, squeeze=False)[:, 0]
+        edges = np.linspace(0, 1, 41)
+        one_image = 1 / max(1, *(scored.measures.images for scored in sources))
+        for axes, scored in zip(panels, sources, strict=True):
+            scores = scored.scores
+            title = printable(scored.source.title(evaluation.classes))
+            axes.set_title(f"{title} ({len(scores):,})", loc="left", fontsize="medium")
+            if len(scores):
+                shares = np.histogram(scores, edges)[0] / len(scores)
+                axes.stairs(shares, edges, fill=True, color=COLOURS[scored.source.label])
+            axes.axvline(evaluation.threshold, color=_GREY, ls=":", lw=1)
+            # Most scores are at an end, and the few elsewhere are what matters.
+            axes.set(yscale="log", ylim=(one_image / 2, 1.5), ylabel="share")
+            _plain(axes.yaxis)
+        figure.suptitle(_title("Scores by source", evaluation))
+        panels[-1].set(xlabel=f"P({evaluation.classes[1]})", xlim=(0, 1))
+    return file.getvalue()
+
+
+def _shown(evaluation: Evaluation) -> list[Scored]:
+    """The sources a figure has room for: of very many, those recognised worst."""
+    accuracies = [one.measures.accuracy for one in evaluation.sources]
+    places = range(len(accuracies))
+    worst = sorted(places, key=lambda place: (accuracies[place] is None, accuracies[place]))
+    return [evaluation.sources[place] for place in sorted(worst[:_SOURCES])]
+
+
+def _title(name: str, evaluation: Evaluation) -> str:
+    count = len(evaluation.sources)
+    return name + (
+        f" (the {_SOURCES} of {count} sources recognised worst)" if count > _SOURCES else ""
+    )
+
+
+def _by_source(evaluation: Evaluation) -> Iterator[tuple[str, Scores, Scores, float]]:
+    """Each source's title, negative and positive scores, and AUC, where a class has several."""
+    labels = [scored.source.label for scored in evaluation.sources]
+    for scored in _shown(evaluation):
+        label, area = scored.source.label, scored.measures.auc
+        if labels.count(label) > 1 and area is not None:
+            others = evaluation.scores(1 - label)
+            low, high = (others, scored.scores) if label else (scored.scores, others)
+            yield printable(scored.source.title(evaluation.classes)), low, high, area
+
+
+def _curve(
+    axes: Axes,
+    negative: Scores,
+    positive: Scores,
+    label: str,
+    colour: str | tuple[float, ...],
+    width: float,
+) -> None:
+    truth = np.repeat([0, 1], [len(negative), len(positive)])
+    wrong, right, _ = roc_curve(truth, np.concatenate([negative, positive]))
+    axes.plot(wrong, right, color=colour, lw=width, label=label)
+
+
+def _plain(axis: Axis) -> None:
+    """Write the numbers of a logarithmic axis out: powers of ten would be formulas."""
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _say(axes: Axes, text: str) -> None:
+    axes.text(0.5, 0.5, text, ha="center", va="center", backgroundcolor="white")
+
+
+@contextmanager
+def _figure(width: float, height: float) -> Iterator[tuple[Figure, io.BytesIO]]:
+    """A figure, in inches, that is drawn into a file when the block ends."""
+    file = io.BytesIO()
+    # A dollar sign in a folder's name begins no formula, and a letter that the font lacks is no
+    # reason to warn.
+    with rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")
+        figure = Figure(figsize=(width, height), layout="constrained")
+        yield figure, file
+        figure.savefig(file, format="png", dpi=120)

@@ -1,0 +1,65 @@
+"""The images whose scores are farthest from their class, to be looked at."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from operator import itemgetter
+from pathlib import Path
+
+from PIL import Image
+
+from galaxy_edge.errors import ImageError
+from galaxy_edge.evaluation.evaluation import Evaluation
+from galaxy_edge.evaluation.labelled import Input
+from galaxy_edge.evaluation.sheet import contact_sheet
+from galaxy_edge.images import read
+from galaxy_edge.manifest import Stretch
+from galaxy_edge.results import printable
+
+_COLUMNS = 6
+#: Of each class: one of the two is often wrong far more, and the other would not be seen.
+_SHOWN = 2 * _COLUMNS
+
+
+def most_wrong(evaluation: Evaluation, stretch: Stretch) -> bytes:
+    """A contact sheet of the images farthest from their class, the negative class first.
+
+    Under each: its score and verdict, its source, its file. Where few verdicts are wrong, the least
+    certain of the right ones follow.
+
+    Args:
+        evaluation: of the images, which are read again.
+        stretch: how FITS images become RGB.
+
+    Returns:
+        A PNG file.
+    """
+    images, captions = [], []
+    for label in (0, 1):
+        for image, caption in _farthest(evaluation, label):
+            images.append(_picture(image, stretch))
+            captions.append(caption)
+    file = io.BytesIO()
+    contact_sheet(images, captions, _COLUMNS).save(file, "PNG")
+    return file.getvalue()
+
+
+def _farthest(evaluation: Evaluation, label: int) -> Iterator[tuple[Input, str]]:
+    found = [
+        (abs(row.score - label), image, row, scored.source.title(evaluation.classes))
+        for scored in evaluation.sources
+        if scored.source.label == label
+        for image, row in zip(scored.source.images, scored.predictions, strict=True)
+        if row.score is not None
+    ]
+    for _, image, row, title in sorted(found, key=itemgetter(0), reverse=True)[:_SHOWN]:
+        name = Path(row.path or "").name
+        yield image, f"{row.score:.4f} {row.label}\n{printable(title)}\n{printable(name)}"
+
+
+def _picture(image: Input, stretch: Stretch) -> Image.Image:
+    try:
+        return read(image, stretch)
+    except ImageError:  # it was there when it was scored
+        return Image.new("RGB", (1, 1), "grey")
