@@ -200,7 +200,7 @@ def _quantized(
 ) -> tuple[onnx.ModelProto, dict[str, Any]]:
     """The int8 model, and what the manifest says of how it was made."""
     active = dead.activity(model, calibration)
-    alive = dead.in_blocks({name: layer.heard for name, layer in active.items()})
+    alive = dead.in_blocks(active)
     reduce_range = how.target is None or TARGETS[how.target]
     slim = dead.without_channels(model, alive, active)
     small = quantize(slim, calibration, reduce_range=reduce_range, dense_bits=how.dense_bits)
