@@ -53,7 +53,11 @@ def files(trained: Trained, folder: Path) -> tuple[Pixels, npt.NDArray[np.uint8]
     onnx.save(plain, folder / "fp32.onnx")
     onnx.save(quantize(plain, calibration), folder / "static.onnx")
     quantize_dynamic(folder / "fp32.onnx", folder / "dynamic.onnx")
-    for name, how in (("ours-fp32", None), ("ours", export.Quantization())):
+    for name, how in (
+        ("ours-fp32", None),
+        ("ours", export.Quantization()),
+        ("ours-portable", export.Quantization(portable=True)),
+    ):
         export.write(export.prepare(trained, how), folder / f"{name}.onnx")
 
     saved = folder / "saved"

@@ -24,6 +24,9 @@ PREFIX = "galaxy_edge."
 #: the same integers everywhere; what is left is the rounding of the last layers. A saturating
 #: multiplication or a damaged weight shows up far above it.
 GOLDEN_TOLERANCE = 0.001
+#: And of an fp16 file, which each provider rounds in its own places: onnxruntime's CPU kernels
+#: compute in fp32, OpenVINO's in fp16 end up 0.0009 from them.
+HALF_TOLERANCE = 0.005
 INPUT_NAME = "image"
 OUTPUT_NAME = "score"
 
@@ -134,7 +137,8 @@ class Manifest:
         training: data digest and counts, configuration, epochs.
         versions: package name to version, of the machine that exported.
         metrics: split name to its metrics, as measured on the exported file's Keras parent.
-        quantization: the quantisation report, empty for a float file.
+        quantization: how the numbers were rounded, to int8 or fp16, and what that cost; empty for
+            an fp32 file.
         golden: inputs with their scores.
     """
 
@@ -150,6 +154,12 @@ class Manifest:
     def __post_init__(self) -> None:
         check_labels(self.labels)
         check_threshold(self.threshold)
+
+    @property
+    def tolerance(self) -> float:
+        """What a golden score may differ by elsewhere, 0 to 1."""
+        half = self.quantization.get("precision") == "fp16"
+        return HALF_TOLERANCE if half else GOLDEN_TOLERANCE
 
     def to_metadata(self) -> dict[str, str]:
         """The manifest as ONNX metadata: section key to JSON text."""

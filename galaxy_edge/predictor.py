@@ -22,7 +22,7 @@ from galaxy_edge.digest import sha256
 from galaxy_edge.errors import ImageError, ModelError, UsageError
 from galaxy_edge.formats import is_fits
 from galaxy_edge.images import MAX_BYTES, Pixels, Source, check_file, decode
-from galaxy_edge.manifest import GOLDEN_TOLERANCE, Manifest, Preprocessing, Stretch, check_threshold
+from galaxy_edge.manifest import Manifest, Preprocessing, Stretch, check_threshold
 from galaxy_edge.opening import BUNDLED, Opening, begin
 from galaxy_edge.results import Prediction
 from galaxy_edge.session import Session
@@ -272,7 +272,7 @@ class Predictor:
             return
         images, recorded = zip(*same, strict=True)
         worst = float(np.max(np.abs(self.score(np.stack(images)) - np.array(recorded))))
-        if worst > GOLDEN_TOLERANCE:
+        if worst > self.manifest.tolerance:
             raise ModelError(
                 f"{self._path or self._name} must not be used here: it scores its own examples "
                 f"otherwise than where it was exported, by {worst:.1e} ({self.provider}); "

@@ -116,7 +116,8 @@ def activity(model: onnx.ModelProto, images: Pixels) -> dict[str, Activity]:
     session = onnxruntime.InferenceSession(
         probe.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    widths = {name: len(mask) for name, mask in provably_alive(model).items()}
+    shapes = {item.name: item.dims for item in model.graph.initializer}
+    widths = {layer.name: shapes[layer.input[1]][_outputs(layer)] for layer in layers}
     sums = {name: np.zeros(1) for name in read}
     squares, largest = dict(sums), dict(sums)
     for batch in np.array_split(images, -(-len(images) // _BATCH)):
@@ -137,19 +138,19 @@ def activity(model: onnx.ModelProto, images: Pixels) -> dict[str, Activity]:
     return found
 
 
-def in_blocks(alive: Alive) -> Alive:
-    """Keep as many of the others as integer kernels take together.
+def in_blocks(active: Mapping[str, Activity]) -> Alive:
+    """The channels that are heard, and of the others the strongest, in numbers that kernels like.
 
-    They multiply four bytes at once, and copy what does not come in fours: a layer of 22 channels
-    takes longer than one of 24. The first layer's channels come in eights, for the pool that
-    compares them where they lie takes twice as long over 22 as over 24. And
-    17 to 31 become 32: onnxruntime 1.21 to 1.24 multiply matrices of so many columns wrongly on
-    processors with AMX (https://github.com/microsoft/onnxruntime/pull/27671).
+    Integer kernels multiply four bytes at once, and copy what does not come in fours: a layer of
+    22 channels takes longer than one of 24. The first layer's channels come in eights, for the pool
+    that compares them where they lie takes twice as long over 22 as over 24. And 17 to 31 become
+    32: onnxruntime 1.21 to 1.24 multiply matrices of so many columns wrongly on processors with AMX
+    (https://github.com/microsoft/onnxruntime/pull/27671).
     """
-    blocks = [_COMPARED, *[_TOGETHER] * len(alive)]
+    blocks = [_COMPARED, *[_TOGETHER] * len(active)]
     return {
-        name: _filled_up(mask, block)
-        for (name, mask), block in zip(alive.items(), blocks, strict=False)
+        name: _filled_up(layer, block)
+        for (name, layer), block in zip(active.items(), blocks, strict=False)
     }
 
 
@@ -177,7 +178,7 @@ def without_channels(
         full = constants[layer.input[1]]
         shift = 0.0 if told is None else _shift(layer, full, kept, before, told)
         weights = _reading(layer, full, kept, before)
-        axis = 0 if layer.op_type == "Conv" else 1
+        axis = _outputs(layer)
         before = weights.shape[axis]
         kept = np.flatnonzero(alive.get(layer.name, np.ones(before, bool)))
         if not len(kept):
@@ -208,12 +209,18 @@ def _shift(
     return np.asarray(gone.ravel() @ weights)
 
 
-def _filled_up(mask: npt.NDArray[np.bool_], block: int) -> npt.NDArray[np.bool_]:
-    count = -(-int(mask.sum()) // block) * block
+def _filled_up(layer: Activity, block: int) -> npt.NDArray[np.bool_]:
+    count = -(-int(layer.heard.sum()) // block) * block
     if _TILE < count < 2 * _TILE:
         count = 2 * _TILE
-    spare = np.flatnonzero(~mask)[: count - int(mask.sum())]
-    return mask | np.isin(np.arange(len(mask)), spare)
+    # What is heard varies more than what is not, and so comes first.
+    strongest = np.argsort(-layer.deviation, kind="stable")[:count]
+    return np.isin(np.arange(len(layer.deviation)), strongest)
+
+
+def _outputs(layer: onnx.NodeProto) -> int:
+    """The axis of a layer's weights that counts what it gives."""
+    return 0 if layer.op_type == "Conv" else 1
 
 
 def _is_chain(model: onnx.ModelProto) -> bool:

@@ -22,6 +22,7 @@ from galaxy_edge.verify import verify
 from galaxy_edge_export import dead, gates, golden, images, integer, nibbles, pools, speed
 from galaxy_edge_export.convert import convert
 from galaxy_edge_export.gates import Cost, Limits
+from galaxy_edge_export.half import with_half_weights
 from galaxy_edge_export.quantize import quantize
 from galaxy_edge_export.trained import Trained, load
 
@@ -47,7 +48,7 @@ class Row:
     """One file of the report.
 
     Attributes:
-        name: "fp32" or "int8".
+        name: "fp32", "fp16" or "int8".
         size: bytes.
         single, batch: ms an image, one at a time and 32 at once.
     """
@@ -63,8 +64,9 @@ class Report:
     """What an export measured.
 
     Attributes:
-        parity: largest difference of the float file's scores from Keras.
-        rows: the float file, and the int8 one beside it.
+        parity: largest difference of the float file's scores from Keras; of the fp16 file's,
+            where that is asked for.
+        rows: the float file, and the fp16 or int8 one beside it.
         cost: what quantisation cost; None for a float export.
         calibration_images: how many images the int8 file was calibrated on.
         failures: the limits that were passed.
@@ -116,7 +118,11 @@ class Prepared:
 
 
 def prepare(
-    trained: Trained, quantization: Quantization | None = None, threshold: float = 0.5
+    trained: Trained,
+    quantization: Quantization | None = None,
+    threshold: float = 0.5,
+    *,
+    half: bool = False,
 ) -> Prepared:
     """Convert a trained model, quantise it if asked to, and measure the result.
 
@@ -124,10 +130,11 @@ def prepare(
         trained: what to export.
         quantization: how to quantise; None exports in float.
         threshold: for the manifest.
+        half: export in fp16 instead, without quantising.
 
     Raises:
         ModelError, UsageError: the model or the data cannot be used.
-        GateError: the float file's scores differ from Keras.
+        GateError: the float file's scores differ from Keras, or the fp16 file's.
     """
     # Asked first: a conversion takes seconds, a missing folder is known at once.
     files = images.labelled_files(trained, quantization.data) if quantization else {}
@@ -146,6 +153,17 @@ def prepare(
     model = dead.without_channels(model, dead.provably_alive(model))
     fp32 = _session(model, manifest)
     parity = gates.check_parity(keras_model, fp32, drawn)
+    if half:
+        small = with_half_weights(model)
+        fp16 = _session(small, manifest)
+        parity = gates.check_parity(keras_model, fp16, drawn, gates.HALF_PARITY)
+        rows = _rows({"fp32": (fp32, model), "fp16": (fp16, small)}, drawn)
+        document = {
+            "precision": "fp16",
+            "scheme": "the image's scaling and the last layer in fp32",
+            "largest_difference_from_keras": round(parity, 6),
+        }
+        return Prepared(small, replace(manifest, quantization=document), Report(parity, rows))
     if quantization is None:
         return Prepared(model, manifest, Report(parity, _rows({"fp32": (fp32, model)}, drawn)))
 
@@ -182,7 +200,7 @@ def _quantized(
 ) -> tuple[onnx.ModelProto, dict[str, Any]]:
     """The int8 model, and what the manifest says of how it was made."""
     active = dead.activity(model, calibration)
-    alive = dead.in_blocks({name: layer.heard for name, layer in active.items()})
+    alive = dead.in_blocks(active)
     reduce_range = how.target is None or TARGETS[how.target]
     slim = dead.without_channels(model, alive, active)
     small = quantize(slim, calibration, reduce_range=reduce_range, dense_bits=how.dense_bits)

@@ -17,6 +17,9 @@ from galaxy_edge_export.trained import rescales_itself
 
 #: Largest difference from Keras that a float file may have.
 PARITY = 1e-5
+#: And one in fp16, whose weights are rounded by up to 1 / 2,048: the bundled model's network
+#: differed by at most 0.0017 on 256 drawn galaxies and by 0.0009 on 2,000 validation images.
+HALF_PARITY = 5e-3
 PARITY_BATCHES = (1, 7, 32)
 
 Scores = npt.NDArray[np.float32]
@@ -86,29 +89,33 @@ def keras_scores(model: keras.Model, images: Pixels) -> Scores:
     return np.asarray(model.predict_on_batch(images / divisor), dtype=np.float32)[:, 0]
 
 
-def check_parity(model: keras.Model, session: Session, images: Pixels) -> float:
+def check_parity(
+    model: keras.Model, session: Session, images: Pixels, limit: float | None = None
+) -> float:
     """Hold a float file against Keras at batch sizes 1, 7 and 32.
 
     Args:
         model: the Keras model.
         session: its exported file.
         images: uint8 [32 or more, size, size, 3].
+        limit: what is allowed; None is `PARITY`.
 
     Returns:
         The largest difference of two scores.
 
     Raises:
-        GateError: it is over 1e-5.
+        GateError: it is over the limit.
     """
+    limit = PARITY if limit is None else limit
     worst = 0.0
     for size in PARITY_BATCHES:
         batch = images[:size]
         difference = float(np.max(np.abs(session.score(batch) - keras_scores(model, batch))))
         # `not <=` so that NaN fails, too.
-        if not difference <= PARITY:
+        if not difference <= limit:
             raise GateError(
                 f"the exported file differs from Keras by {difference:.2e} at batch size {size} "
-                f"(at most {PARITY:.0e} is allowed); nothing was written"
+                f"(at most {limit:.0e} is allowed); nothing was written"
             )
         worst = max(worst, difference)
     return worst

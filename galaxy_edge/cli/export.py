@@ -28,11 +28,14 @@ def export(
             "-o",
             "--output",
             help="The file to write.",
-            show_default="MODEL.onnx or MODEL-int8.onnx beside the model",
+            show_default="MODEL.onnx, MODEL-int8.onnx or MODEL-fp16.onnx beside the model",
         ),
     ] = None,
     quantize: Annotated[
         bool, typer.Option("--quantize", help="Write int8, if it passes the limits below.")
+    ] = False,
+    half: Annotated[
+        bool, typer.Option("--half", help="Write fp16, for GPUs; on a processor it is slower.")
     ] = False,
     data: Annotated[
         Path | None,
@@ -94,8 +97,9 @@ def export(
 ) -> None:
     """Write a trained model as one self-describing ONNX file, verified before it is there.
 
-    The float file must score as Keras does (within 1e-5). The int8 file must stay within the
-    limits on the validation images; otherwise nothing is written and the exit code is 5.
+    The float file must score as Keras does (within 1e-5; with --half, 5e-3). The int8 file must
+    stay within the limits on the validation images; otherwise nothing is written and the exit code
+    is 5.
     """
     # tf2onnx reads TensorFlow graphs, whatever backend trained the model.
     os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -107,6 +111,8 @@ def export(
     from galaxy_edge.errors import UsageError
     from galaxy_edge.manifest import Preprocessing
 
+    if half and quantize:
+        raise UsageError("--half and --quantize are two files; export one after the other")
     if data is not None and not quantize:
         raise UsageError("--data is for --quantize; a float export needs no images")
     if (target is not None or portable or dense_bits != 8) and not quantize:
@@ -136,11 +142,11 @@ def export(
         if quantize
         else None
     )
-    suffix = "-int8.onnx" if quantize else ".onnx"
+    suffix = "-int8.onnx" if quantize else "-fp16.onnx" if half else ".onnx"
     output = output or trained.path.with_name(trained.path.stem + suffix)
     if not output.parent.is_dir():
         raise UsageError(f"{output} cannot be written: there is no folder {output.parent}")
-    prepared = prepare(trained, how, threshold)
+    prepared = prepare(trained, how, threshold, half=half)
     if not quiet:
         _show(prepared.report)
     write(prepared, output)
@@ -162,7 +168,9 @@ def _show(report: Report) -> None:
         column.justify = "right"
     first = report.rows[0]
     quality = (
-        [(cost.fp32_accuracy, cost.fp32_auc), (cost.int8_accuracy, cost.int8_auc)] if cost else [()]
+        [(cost.fp32_accuracy, cost.fp32_auc), (cost.int8_accuracy, cost.int8_auc)]
+        if cost
+        else [()] * len(report.rows)
     )
     for row, measured in zip(report.rows, quality, strict=True):
         cells = [
@@ -175,7 +183,8 @@ def _show(report: Report) -> None:
             cells += [f"{measured[0]:.2f} %", f"{measured[1]:.5f}"]
         table.add_row(*cells)
     console.print(table)
-    console.print(f"fp32 against Keras: largest difference of a score {report.parity:.1e}")
+    held = "fp32" if cost else report.rows[-1].name
+    console.print(f"{held} against Keras: largest difference of a score {report.parity:.1e}")
     if cost is not None:
         console.print(
             f"int8 against fp32 on {cost.images} validation images: accuracy "

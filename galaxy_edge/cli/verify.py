@@ -8,15 +8,20 @@ import typer
 
 from galaxy_edge.cli.options import Device, ModelFile
 from galaxy_edge.errors import ModelError
-from galaxy_edge.manifest import GOLDEN_TOLERANCE
 
 
 def verify(
     model: ModelFile = None,
     device: Device = "auto",
     tolerance: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Largest difference of a score.")
-    ] = GOLDEN_TOLERANCE,
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Largest difference of a score.",
+            show_default="0.001, of an fp16 file 0.005",
+        ),
+    ] = None,
 ) -> None:
     """Score the examples a model file carries, and compare with what its exporter recorded.
 
@@ -30,6 +35,7 @@ def verify(
     for note in predictor.notes:
         typer.echo(f"galaxy-edge: {note}", err=True)
     found = check(predictor)
+    allowed = predictor.manifest.tolerance if tolerance is None else tolerance
     typer.echo(
         f"{found.examples} examples, largest difference of a score {found.worst:.1e} "
         f"({predictor.provider})"
@@ -39,8 +45,8 @@ def verify(
             f"{found.decoded_otherwise} of {found.examples} examples decode to other pixels here "
             "than where the model was exported; the installed Pillow resizes in another way"
         )
-    if not found.worst <= tolerance:
+    if not found.worst <= allowed:
         raise ModelError(
-            f"a score is off by {found.worst:.1e}, and at most {tolerance:.0e} is allowed; do not "
+            f"a score is off by {found.worst:.1e}, and at most {allowed:.0e} is allowed; do not "
             "use this file with this provider on this machine"
         )

@@ -309,9 +309,18 @@ def test_layers_are_filled_up_to_what_kernels_take_together(
     alive: int, of: int, first: int, second: int
 ):
     mask = np.arange(of) >= of - alive
-    filled = dead.in_blocks({"conv_1": mask, "conv_2": mask})
+    layer = dead.Activity(np.zeros(of), mask.astype(float), np.ones(of))
+    filled = dead.in_blocks({"conv_1": layer, "conv_2": layer})
     assert [each.sum() for each in filled.values()] == [first, second]
     assert all((each >= mask).all() for each in filled.values())
+
+
+def test_the_strongest_of_the_silent_fill_up():
+    heard, faint, silent = 1.0, 1e-4, 0.0
+    deviation = np.array([silent, heard, faint, silent, heard, heard, silent, heard, heard, faint])
+    layer = dead.Activity(np.zeros(10), deviation, np.ones(10))
+    (kept,) = dead.in_blocks({"conv_1": layer}).values()
+    assert kept.tolist() == [True, True, True, False, True, True, False, True, True, True]
 
 
 def test_flattened_channels_first_are_not_told_apart():

@@ -1,0 +1,130 @@
+"""fp16: half the file, the same verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper
+
+from galaxy_edge import Predictor
+from galaxy_edge.errors import ModelError
+from galaxy_edge.images import decode
+from galaxy_edge_export import gates
+from galaxy_edge_export.half import rounded, with_half_weights
+from tests.conftest import encoded, galaxy
+from tests.galaxy_edge_export.test_rewrites import BRIGHT, network
+
+Cli = Callable[..., tuple[int, str, str]]
+
+
+def scores(model: onnx.ModelProto) -> np.ndarray:
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    return session.run(["score"], {"image": BRIGHT})[0]
+
+
+def test_scores_stay_near_and_the_argument_is_left_alone():
+    model = network()
+    before = model.SerializeToString()
+    np.testing.assert_allclose(scores(with_half_weights(model)), scores(model), atol=2e-3)
+    assert model.SerializeToString() == before
+
+
+def test_all_but_the_ends_is_fp16():
+    half = with_half_weights(network())
+    kinds = {item.name: item.data_type for item in half.graph.initializer}
+    floats = {name for name, kind in kinds.items() if kind == TensorProto.FLOAT}
+    assert floats == {"mul_1.constant", "gemm_2.weight", "gemm_2.bias"}
+    halves = {name for name, kind in kinds.items() if kind == TensorProto.FLOAT16}
+    assert halves == {f"{of}.{x}" for of in ("conv_1", "conv_2", "gemm_1")
+                      for x in ("weight", "bias")}  # fmt: skip
+    (image,), (score,) = half.graph.input, half.graph.output
+    assert image.type.tensor_type.elem_type == TensorProto.UINT8
+    assert score.type.tensor_type.elem_type == TensorProto.FLOAT
+
+
+def test_kernels_keep_their_sums():
+    kernels = np.random.default_rng(0).normal(size=(8, 3, 3, 3)).astype(np.float32)
+    lost = (kernels - rounded(kernels).astype(np.float64)).sum(axis=(2, 3))
+    plainly = (kernels - kernels.astype(np.float16).astype(np.float64)).sum(axis=(2, 3))
+    assert np.abs(lost).max() < np.abs(plainly).max() / 5
+    np.testing.assert_allclose(rounded(kernels), kernels, atol=5e-3)
+
+
+def test_a_network_whose_operators_take_no_fp16_is_refused():
+    model = network()
+    # It asks for scales in float, whatever it resizes.
+    pool = next(node for node in model.graph.node if node.op_type == "MaxPool")
+    model.graph.initializer.append(
+        onnx.numpy_helper.from_array(np.array([1, 1, 0.5, 0.5], np.float32), "scales")
+    )
+    pool.CopyFrom(helper.make_node("Resize", [pool.input[0], "", "scales"], [*pool.output]))
+    with pytest.raises(ModelError, match="fp16"):
+        with_half_weights(model)
+
+
+def test_export_verify_predict(run_folder: Path, model_file: Path, tmp_path: Path, cli: Cli):
+    path, image = tmp_path / "half.onnx", tmp_path / "image.png"
+    image.write_bytes(encoded(galaxy(1)))
+    code, out, err = cli("export", run_folder, "--half", "-o", path)
+    assert (code, out) == (0, f"{path}\n")
+    assert "fp16 against Keras" in err
+    code, out, _ = cli("verify", path)
+    assert (code, "8 examples" in out) == (0, True)
+    assert cli("predict", image, "-m", path)[0] == 0
+
+    sizes = [weights(file) for file in (path, model_file)]
+    assert sizes[0] < 0.6 * sizes[1]
+    predictor = Predictor(path)
+    assert predictor.manifest.quantization["precision"] == "fp16"
+    images = np.stack([decode(galaxy(seed), predictor.manifest.preprocessing) for seed in range(9)])
+    expected = gates.keras_scores(keras.saving.load_model(run_folder / "model.keras"), images)
+    np.testing.assert_allclose(predictor.score(images), expected, atol=gates.HALF_PARITY)
+    examples = predictor.manifest.golden
+    assert [predictor.predict(example.png).score for example in examples] == pytest.approx(
+        [example.score for example in examples], abs=1e-6
+    )
+
+
+@pytest.mark.parametrize(("off", "code"), [(0.004, 0), (0.006, 3)])
+def test_providers_may_round_fp16_each_in_its_own_way(
+    run_folder: Path, tmp_path: Path, cli: Cli, off: float, code: int
+):
+    path = tmp_path / "half.onnx"
+    assert cli("export", run_folder, "--half", "-o", path, "-q")[0] == 0
+    model = onnx.load(path)
+    manifest = Predictor(path).manifest
+    golden = tuple(replace(item, score=item.score - off) for item in manifest.golden)
+    onnx.helper.set_model_props(model, replace(manifest, golden=golden).to_metadata())
+    onnx.save(model, path)
+    (tmp_path / "image.png").write_bytes(encoded(galaxy(1)))
+    assert cli("verify", path)[0] == code
+    assert cli("predict", tmp_path / "image.png", "-m", path)[0] == code
+
+
+def weights(path: Path) -> int:
+    return sum(len(item.raw_data) for item in onnx.load(path).graph.initializer)
+
+
+def test_its_name_says_so(copy: Path, cli: Cli):
+    assert cli("export", copy, "--half", "-q")[1] == f"{copy / 'model-fp16.onnx'}\n"
+
+
+def test_half_and_int8_are_two_files(run_folder: Path, cli: Cli):
+    code, out, err = cli("export", run_folder, "--half", "--quantize")
+    assert (code, out, "--half" in err) == (2, "", True)
+
+
+def test_a_failing_gate_writes_nothing(
+    run_folder: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(gates, "HALF_PARITY", 1e-9)
+    code, out, err = cli("export", run_folder, "--half", "-o", tmp_path / "x.onnx")
+    assert (code, out, "differs from Keras" in err) == (5, "", True)
+    assert list(tmp_path.iterdir()) == []
