@@ -14,6 +14,7 @@ from galaxy_edge.cli.options import Bands, Minimum, Softening, StretchRange
 
 _IMAGES = "Images"
 _AUGMENTATION = "Augmentation"
+_SHORTCUTS = "Against shortcuts: training images of both classes alike"
 _NETWORK = "Network"
 _OPTIMISATION = "Optimisation"
 
@@ -83,6 +84,38 @@ def train(
         bool,
         typer.Option(help="Mirror left and right half of the time.", rich_help_panel=_AUGMENTATION),
     ] = True,
+    jpeg_quality: Annotated[
+        int,
+        typer.Option(
+            help="Compress half of the images with a JPEG quality from this to 100.",
+            show_default="100, off",
+            rich_help_panel=_SHORTCUTS,
+        ),
+    ] = 100,
+    resample: Annotated[
+        float,
+        typer.Option(
+            help="Reduce by up to this fraction, and enlarge again.",
+            show_default="off",
+            rich_help_panel=_SHORTCUTS,
+        ),
+    ] = 0.0,
+    noise: Annotated[
+        float,
+        typer.Option(
+            help="Add noise of up to this deviation, grey levels.",
+            show_default="off",
+            rich_help_panel=_SHORTCUTS,
+        ),
+    ] = 0.0,
+    restretch: Annotated[
+        float,
+        typer.Option(
+            help="Raise brightness to a power of up to 1 + this, or its inverse.",
+            show_default="off",
+            rich_help_panel=_SHORTCUTS,
+        ),
+    ] = 0.0,
     filters: Annotated[
         str, typer.Option(help="Channels of each convolution.", rich_help_panel=_NETWORK)
     ] = "32,64",
@@ -122,6 +155,15 @@ def train(
             rich_help_panel=_OPTIMISATION,
         ),
     ] = "0.99",
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate",
+            help="Fold a temperature, fitted on Valid/, into the last layer: scores as "
+            "probabilities.",
+            rich_help_panel=_OPTIMISATION,
+        ),
+    ] = False,
     seed: Annotated[
         int, typer.Option(help="Of everything random.", rich_help_panel=_OPTIMISATION)
     ] = 0,
@@ -169,12 +211,17 @@ def train(
             shear=shear,
             zoom=zoom,
             horizontal_flip=flip,
+            jpeg_quality=jpeg_quality,
+            resample=resample,
+            noise=noise,
+            restretch=restretch,
         ),
         learning_rate=learning_rate,
         batch_size=batch_size,
         epochs=epochs,
         patience=patience,
         stop_at_accuracy=parsing.number_or("off", stop_at_accuracy, "--stop-at-accuracy"),
+        calibrate=calibrate,
         seed=seed,
         skip_unreadable=skip_unreadable,
     )

@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from galaxy_edge.images import Pixels
+from galaxy_edge.manifest import Preprocessing
 from galaxy_edge_train.augmentation import Floats, augment
 from galaxy_edge_train.config import AugmentConfig
+from galaxy_edge_train.degradation import degrade
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -21,9 +23,10 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     holds the same images with the same transforms.
 
     Args:
-        images: uint8 [N, size, size, 3].
+        images: uint8 [N, size, size, 3], or as `degradation.undegraded` makes them.
         labels: uint8 [N], 0 or 1.
         batch_size: images a batch; the last of an epoch may be smaller.
+        preprocessing: the model's.
         config: augmentation, or None to neither augment nor shuffle.
         seed: of the shuffling and the augmentation.
         epoch: the first epoch, counted from 0.
@@ -34,6 +37,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         images: Pixels,
         labels: npt.NDArray[np.uint8],
         batch_size: int,
+        preprocessing: Preprocessing,
         config: AugmentConfig | None = None,
         seed: int = 0,
         epoch: int = 0,
@@ -42,6 +46,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self._images = images
         self._labels = labels
         self._batch_size = batch_size
+        self._preprocessing = preprocessing
         self._config = config
         self._seed = seed
         self._start_epoch(epoch)
@@ -58,6 +63,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
             batch = pixels.astype(np.float32)
         else:
             rng = np.random.default_rng([self._seed, self._epoch, index])
+            if self._config.degrades:
+                pixels = degrade(pixels, self._config, self._preprocessing, rng)
             batch = augment(pixels, self._config, rng)
         return batch / np.float32(255), self._labels[chosen].astype(np.float32)[:, None]
 

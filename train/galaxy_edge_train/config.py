@@ -53,6 +53,16 @@ class AugmentConfig:
         shear: largest shear angle to either side, degrees.
         zoom: each axis is scaled by a factor drawn from 1 - zoom to 1 + zoom.
         horizontal_flip: mirror left and right half of the time.
+        jpeg_quality: half of the images are compressed with a JPEG quality drawn from this to 100;
+            100 compresses none.
+        resample: each image is reduced to a fraction of its size drawn from 1 - resample to 1, and
+            enlarged again.
+        noise: standard deviation of the normal noise added to each image, drawn from 0 to this,
+            in grey levels (0 to 255).
+        restretch: each image's brightness, 0 to 1, is raised to a power drawn from
+            1 / (1 + restretch) to 1 + restretch, evenly in its logarithm.
+
+    The last four do to both classes, whatever ``kind`` is, what else might tell them apart.
     """
 
     kind: Augment = "documented"
@@ -62,6 +72,10 @@ class AugmentConfig:
     shear: float = 0.2
     zoom: float = 0.2
     horizontal_flip: bool = True
+    jpeg_quality: int = 100
+    resample: float = 0.0
+    noise: float = 0.0
+    restretch: float = 0.0
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Augment):
@@ -71,6 +85,15 @@ class AugmentConfig:
         _within("height_shift", self.height_shift, 0.0, 1.0)
         _within("shear", self.shear, 0.0, 89.0)
         _within("zoom", self.zoom, 0.0, 0.99)
+        _within("jpeg_quality", self.jpeg_quality, 1, 100)
+        _within("resample", self.resample, 0.0, 0.9)
+        _within("noise", self.noise, 0.0, 255.0)
+        _within("restretch", self.restretch, 0.0, 10.0)
+
+    @property
+    def degrades(self) -> bool:
+        """Whether images are compressed, resampled, made noisier or stretched anew."""
+        return self.jpeg_quality < 100 or max(self.resample, self.noise, self.restretch) > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +109,7 @@ class TrainConfig:
         epochs: at most this many.
         patience: epochs without a better validation loss before training stops.
         stop_at_accuracy: validation accuracy at which training stops, or None.
+        calibrate: fold the temperature that suits the validation images into the last layer.
         seed: of weights, shuffling, augmentation and dropout.
         skip_unreadable: train on what can be read.
     """
@@ -99,6 +123,7 @@ class TrainConfig:
     epochs: int = 50
     patience: int = 5
     stop_at_accuracy: float | None = 0.99
+    calibrate: bool = False
     seed: int = 0
     skip_unreadable: bool = False
 

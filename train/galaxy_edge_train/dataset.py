@@ -16,6 +16,7 @@ from galaxy_edge import folders
 from galaxy_edge.errors import DatasetError
 from galaxy_edge.folders import Loaded, Split
 from galaxy_edge_train.config import TrainConfig
+from galaxy_edge_train.degradation import undegraded
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class Dataset:
     Attributes:
         root: the folder, absolute.
         classes: names of the negative and the positive class.
-        splits: "Train", "Valid" and, if it is there, "Test".
+        splits: "Train", "Valid" and, if it is there, "Test". Training images that will be degraded
+            are not enlarged yet.
     """
 
     root: Path
@@ -84,9 +86,10 @@ def load(
     splits: dict[Split, Loaded] = {}
     before = 0
     for split, files in listed.items():
-        splits[split] = folders.load(
-            files, config.preprocessing, partial(_shifted, progress, before, total)
-        )
+        steps = config.preprocessing
+        if split == "Train" and config.augment.degrades:
+            steps = undegraded(steps)
+        splits[split] = folders.load(files, steps, partial(_shifted, progress, before, total))
         before += len(files)
     dataset = Dataset(root, config.classes, splits)
     if not config.skip_unreadable:

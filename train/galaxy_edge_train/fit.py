@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from galaxy_edge.errors import UsageError
+from galaxy_edge.folders import Loaded
 from galaxy_edge_train import dataset, figures, metrics, network
 from galaxy_edge_train.batches import Batches
+from galaxy_edge_train.calibration import fold, temperature
 from galaxy_edge_train.callbacks import Recorder
 from galaxy_edge_train.config import TrainConfig
 from galaxy_edge_train.dataset import Dataset
@@ -78,9 +80,15 @@ def _fit(run: Run, data: Dataset, config: TrainConfig, progress: TrainingProgres
     if recorder.stopped is None:
         model.fit(
             Batches(
-                train.pixels, train.labels, config.batch_size, config.augment, config.seed, done
+                train.pixels,
+                train.labels,
+                config.batch_size,
+                config.preprocessing,
+                config.augment,
+                config.seed,
+                done,
             ),
-            validation_data=Batches(valid.pixels, valid.labels, config.batch_size),
+            validation_data=_in_order(valid, config),
             initial_epoch=done,
             epochs=config.epochs,
             callbacks=[recorder, progress],
@@ -97,6 +105,11 @@ def _finish(run: Run, data: Dataset, config: TrainConfig, recorder: Recorder) ->
     # are Adam's moments, which belong to the last epoch.
     model = network.build(config.network, config.preprocessing.size)
     model.load_weights(run.checkpoints / state.best)
+    found = 1.0
+    if config.calibrate:
+        held_out = data.splits["Valid"]
+        found = temperature(_scores(model, _in_order(held_out, config)), held_out.labels)
+        fold(model, found)
     model.save(run.partial / "model.keras")
     # Keras calls HDF5 a legacy format; the documentation asks for it.
     logging.getLogger("absl").setLevel(logging.ERROR)
@@ -107,16 +120,21 @@ def _finish(run: Run, data: Dataset, config: TrainConfig, recorder: Recorder) ->
         "best_epoch": best_epoch(recorder.history) + 1,
         "stopped": recorder.stopped,
         "parameters": model.count_params(),
+        "temperature": found,
         "backend": keras.backend.backend(),
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in ("galaxy-edge", "keras", "numpy", "pillow")},
     }
     for split in ("Valid", "Test"):
         if loaded := data.splits.get(split):
-            scores = _scores(model, Batches(loaded.pixels, loaded.labels, config.batch_size))
+            scores = _scores(model, _in_order(loaded, config))
             document[split] = metrics.measure(loaded.labels, scores)
     run.write_json("metrics.json", document)
     return run.finish()
+
+
+def _in_order(images: Loaded, config: TrainConfig) -> Batches:
+    return Batches(images.pixels, images.labels, config.batch_size, config.preprocessing)
 
 
 def _scores(model: keras.Model, batches: Batches) -> npt.NDArray[np.float32]:
