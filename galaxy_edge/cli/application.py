@@ -20,7 +20,7 @@ from galaxy_edge.errors import DeviceError, GalaxyEdgeError, UsageError
 _BUG = 70
 
 #: Each is a function in a file of its own name beside this one.
-_COMMANDS = ("predict", "train", "export", "info", "verify", "doctor")
+_COMMANDS = ("predict", "train", "export", "info", "verify", "benchmark", "doctor")
 
 
 def _print_version(asked: bool) -> None:

@@ -41,7 +41,9 @@ def test_a_predictor_loads_the_runtime_alone():
     assert not loaded & set(HEAVY)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["train", "--help"], ["benchmark", "--help"]]
+)
 def test_help_loads_almost_nothing(arguments: list[str]):
     loaded = loaded_after(RUN.format(arguments=arguments))
     assert not loaded & {"numpy", "onnxruntime", "PIL", *HEAVY}
