@@ -58,7 +58,9 @@ def _comparisons(found: Comparisons) -> Iterator[str]:
     yield from _machine(found.machine)
     yield _model("A", found.a)
     yield _model("B", found.b)
-    yield _line("images", f"{_images(found.images)}; {found.verdicts_otherwise} verdicts differ")
+    yield _line(
+        "images", f"{_images(found.images)}; {found.verdicts_otherwise} of the verdicts differ"
+    )
     for name, each in (("single-stream", found.single_stream), ("offline", found.offline)):
         yield ""
         yield _header(f"{name}, ms an image")
