@@ -17,8 +17,6 @@ Benchmark = Callable[..., Any]
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (320, 150, 150, 3), dtype=np.uint8)
 LABELS = RNG.integers(0, 2, 320, dtype=np.uint8)
-# Keras's own are not ours to answer for.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 @pytest.fixture(scope="module")
