@@ -22,11 +22,16 @@ def predictor(request: pytest.FixtureRequest) -> Predictor:
 
 
 @pytest.mark.benchmark(group="score a batch")
-@pytest.mark.parametrize("batch", [1, 32])
+@pytest.mark.parametrize("batch", [1, 8, 32])
 def test_score(benchmark: Benchmark, predictor: Predictor, batch: int):
     steps = predictor.manifest.preprocessing
     images = np.stack([decode(EXAMPLES[i % len(EXAMPLES)], steps) for i in range(batch)])
     assert benchmark(predictor.score, images).shape == (batch,)
+
+
+@pytest.mark.benchmark(group="load the model")
+def test_load(benchmark: Benchmark):
+    assert benchmark(Predictor, device="cpu", check=False).provider == "CPUExecutionProvider"
 
 
 @pytest.mark.benchmark(group="decode one image of 64 px")

@@ -44,7 +44,7 @@ def examine() -> Iterator[Finding]:
     """Look at the installation and the machine, one finding after the other."""
     yield Finding("python", f"{platform.python_version()}, {platform.platform()}")
     for name in _PACKAGES:
-        yield Finding(name, _version(name) or "not installed as a distribution")
+        yield Finding(name, installed(name) or "not installed as a distribution")
     yield _runtimes()
     limit = threads()
     yield Finding("threads", f"{limit.count}, from {limit.source}")
@@ -52,9 +52,22 @@ def examine() -> Iterator[Finding]:
         yield _device(device)
 
 
+def installed(name: str) -> str | None:
+    """The version of a distribution, if it is there."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def runtimes() -> dict[str, str]:
+    """The distributions of onnxruntime that are there, and their versions."""
+    return {name: found for name in _RUNTIMES if (found := installed(name))}
+
+
 def _runtimes() -> Finding:
-    found = {name: installed for name in _RUNTIMES if (installed := _version(name))}
-    text = ", ".join(f"{name} {installed}" for name, installed in found.items()) or "none"
+    found = runtimes()
+    text = ", ".join(f"{name} {number}" for name, number in found.items()) or "none"
     if len(found) < 2:
         return Finding("onnxruntime", text)
     return Finding(
@@ -74,10 +87,3 @@ def _device(device: str) -> Finding:
     if found.worst > GOLDEN_TOLERANCE or found.decoded_otherwise:
         return Finding(device, f"wrong: {detail}; do not use it", fault=True)
     return Finding(device, f"yes: {detail}")
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None

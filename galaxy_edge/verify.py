@@ -27,6 +27,27 @@ class Verification:
     worst: float
     decoded_otherwise: int
 
+    def check(self, tolerance: float) -> None:
+        """Refuse what this machine scores otherwise.
+
+        Args:
+            tolerance: largest difference of a score; `Manifest.tolerance` is the file's own.
+
+        Raises:
+            ModelError: a score differs by more, or an example's pixels do.
+        """
+        if self.decoded_otherwise:
+            raise ModelError(
+                f"{self.decoded_otherwise} of {self.examples} examples decode to other pixels here "
+                "than where the model was exported; the installed Pillow resizes in another way"
+            )
+        # A tolerance that is no number allows nothing.
+        if not self.worst <= tolerance:
+            raise ModelError(
+                f"a score is off by {self.worst:.1e}, and at most {tolerance:.0e} is allowed; do "
+                "not use this file with this provider on this machine"
+            )
+
 
 def verify(predictor: Predictor) -> Verification:
     """Score the golden examples of a predictor's model.

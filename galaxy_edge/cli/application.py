@@ -28,6 +28,7 @@ _COMMANDS = (
     "evaluate",
     "info",
     "verify",
+    "benchmark",
     "doctor",
 )
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 from galaxy_edge.errors import UsageError
+from galaxy_edge.formats import split_extension
 
 
 def classes(text: str) -> tuple[str, str]:
@@ -47,3 +50,12 @@ def stretch(
     if q is not None:
         given["q"] = q
     return given
+
+
+def check_spares(output: Path | None, paths: list[str]) -> None:
+    """Refuse an output that is one of the inputs: opening it would empty it."""
+    if output is None or not output.exists():
+        return
+    for path in (split_extension(path)[0] for path in paths):
+        if os.path.exists(path) and output.samefile(path):  # noqa: PTH110 - never raises
+            raise UsageError(f"the output {output} is an input, too, and would be lost")

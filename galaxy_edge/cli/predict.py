@@ -24,7 +24,6 @@ from galaxy_edge.cli.options import (
 )
 from galaxy_edge.cli.ticking import ticking
 from galaxy_edge.errors import UsageError
-from galaxy_edge.formats import split_extension
 
 if TYPE_CHECKING:
     from galaxy_edge.resume import Earlier
@@ -99,7 +98,7 @@ def predict(
     if digest and form == "table":
         raise UsageError("a table has no column for --digest; take --format jsonl or csv, or -o")
     share = None if shard is None else Shard.parse(shard)
-    _check_spares(output, [*paths, *([str(model)] if model else [])])
+    parsing.check_spares(output, [*paths, *([str(model)] if model else [])])
     predictor = Predictor(
         model,
         device=device,
@@ -153,15 +152,6 @@ def _inputs(
             if (share is not None and not share.has(path)) or earlier.has(path):
                 continue
         yield source
-
-
-def _check_spares(output: Path | None, paths: list[str]) -> None:
-    """Refuse an output that is one of the inputs: opening it would empty it."""
-    if output is None or not output.exists():
-        return
-    for path in (split_extension(path)[0] for path in paths):
-        if os.path.exists(path) and output.samefile(path):  # noqa: PTH110 - never raises
-            raise UsageError(f"the output {output} is an input, too, and would be lost")
 
 
 def _is_output(path: str | None, output: Path | None) -> bool:

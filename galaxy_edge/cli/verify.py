@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from galaxy_edge.cli.options import Device, ModelFile
-from galaxy_edge.errors import ModelError
 
 
 def verify(
@@ -40,13 +39,4 @@ def verify(
         f"{found.examples} examples, largest difference of a score {found.worst:.1e} "
         f"({predictor.provider})"
     )
-    if found.decoded_otherwise:
-        raise ModelError(
-            f"{found.decoded_otherwise} of {found.examples} examples decode to other pixels here "
-            "than where the model was exported; the installed Pillow resizes in another way"
-        )
-    if not found.worst <= allowed:
-        raise ModelError(
-            f"a score is off by {found.worst:.1e}, and at most {allowed:.0e} is allowed; do not "
-            "use this file with this provider on this machine"
-        )
+    found.check(allowed)

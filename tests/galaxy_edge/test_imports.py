@@ -42,7 +42,8 @@ def test_a_predictor_loads_the_runtime_alone():
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["train", "--help"], ["evaluate", "--help"]]
+    "arguments",
+    [["--help"], ["--version"], *([name, "--help"] for name in ("train", "evaluate", "benchmark"))],
 )
 def test_help_loads_almost_nothing(arguments: list[str]):
     loaded = loaded_after(RUN.format(arguments=arguments))

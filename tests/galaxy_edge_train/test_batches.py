@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from galaxy_edge import Predictor, folders
+from galaxy_edge.manifest import Preprocessing
 from galaxy_edge.session import Session
 from galaxy_edge_train.batches import Batches
 from galaxy_edge_train.config import AugmentConfig
 from tests.conftest import galaxy
 
 IMAGES = np.stack([galaxy(seed, 8) for seed in range(21)])
+AS_THEY_ARE = Preprocessing(size=8)
 LABELS = (np.arange(21) % 2).astype(np.uint8)
 
 
@@ -20,7 +22,7 @@ def epoch_of(batches: Batches) -> list[np.ndarray]:
 
 
 def test_every_image_once_an_epoch_with_its_own_label():
-    batches = Batches(IMAGES, LABELS, 8, AugmentConfig(kind="none"), seed=3)
+    batches = Batches(IMAGES, LABELS, 8, AS_THEY_ARE, AugmentConfig(kind="none"), seed=3)
     assert [len(batch) for batch in epoch_of(batches)] == [8, 8, 5]
     seen = {}
     for index in range(3):
@@ -33,7 +35,7 @@ def test_every_image_once_an_epoch_with_its_own_label():
 
 def test_batches_depend_on_seed_and_epoch_alone():
     def make(seed: int = 3, epoch: int = 0) -> Batches:
-        return Batches(IMAGES, LABELS, 8, AugmentConfig(), seed=seed, epoch=epoch)
+        return Batches(IMAGES, LABELS, 8, AS_THEY_ARE, AugmentConfig(), seed=seed, epoch=epoch)
 
     first, again = make(), make()
     backwards = [again[index][0] for index in (2, 1, 0)][::-1]
@@ -46,11 +48,11 @@ def test_batches_depend_on_seed_and_epoch_alone():
 
 
 def test_batches_are_made_in_several_threads():
-    assert Batches(IMAGES, LABELS, 8).workers > 1
+    assert Batches(IMAGES, LABELS, 8, AS_THEY_ARE).workers > 1
 
 
 def test_validation_is_neither_augmented_nor_shuffled():
-    batches = Batches(IMAGES, LABELS, 8)
+    batches = Batches(IMAGES, LABELS, 8, AS_THEY_ARE)
     np.testing.assert_array_equal(
         np.concatenate(epoch_of(batches)), IMAGES.astype(np.float32) / np.float32(255)
     )
@@ -64,7 +66,9 @@ def test_a_training_batch_and_a_prediction_see_the_same_bytes(
     predictor = Predictor(model_file)
     files = folders.scan(session_data, ("Fake", "Real"))[0]["Train"]
     loaded = folders.load(files, predictor.manifest.preprocessing)
-    trained_on = Batches(loaded.pixels, loaded.labels, 8, AugmentConfig()).pixels(0)
+    trained_on = Batches(
+        loaded.pixels, loaded.labels, 8, predictor.manifest.preprocessing, AugmentConfig()
+    ).pixels(0)
 
     seen = []
     score = Session.score

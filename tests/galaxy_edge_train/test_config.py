@@ -22,13 +22,15 @@ def test_the_defaults_are_the_documented_numbers():
         },
         "augment": {
             "kind": "documented", "rotation": 40.0, "width_shift": 0.2, "height_shift": 0.2,
-            "shear": 0.2, "zoom": 0.2, "horizontal_flip": True,
+            "shear": 0.2, "zoom": 0.2, "horizontal_flip": True, "jpeg_quality": 100,
+            "resample": 0.0, "noise": 0.0, "restretch": 0.0,
         },
         "learning_rate": 0.001,
         "batch_size": 32,
         "epochs": 50,
         "patience": 5,
         "stop_at_accuracy": 0.99,
+        "calibrate": False,
         "seed": 0,
         "skip_unreadable": False,
     }  # fmt: skip
@@ -48,6 +50,11 @@ def test_the_defaults_are_the_documented_numbers():
         (AugmentConfig, {"kind": "wild"}),
         (AugmentConfig, {"rotation": 181}),
         (AugmentConfig, {"zoom": 1.0}),
+        (AugmentConfig, {"jpeg_quality": 0}),
+        (AugmentConfig, {"jpeg_quality": 101}),
+        (AugmentConfig, {"resample": 1.0}),
+        (AugmentConfig, {"noise": -1.0}),
+        (AugmentConfig, {"restretch": float("nan")}),
     ],
 )
 def test_numbers_that_cannot_be_meant_are_refused(kind: type, bad: dict[str, object]):

@@ -74,7 +74,8 @@ def test_every_option_reaches_the_configuration(data: Path, tmp_path: Path):
         "--kernel-size", 5, "--pool-size", 3, "--dense-units", 7, "--dropout", 0,
         "--learning-rate", 0.006, "--batch-size", 9, "--epochs", 1, "--patience", 4,
         "--stop-at-accuracy", 0.75, "--seed", 11, "--skip-unreadable", "--bands", "z,r,g",
-        "--minimum", 0.5, "--stretch", 2, "--q", 3,
+        "--minimum", 0.5, "--stretch", 2, "--q", 3, "--jpeg-quality", 70, "--resample", 0.3,
+        "--noise", 2.5, "--restretch", 0.2, "--calibrate",
     )  # fmt: skip
     assert code == 0
     assert json.loads((run / "config.json").read_text()) == {
@@ -88,13 +89,15 @@ def test_every_option_reaches_the_configuration(data: Path, tmp_path: Path):
         },
         "augment": {
             "kind": "none", "rotation": 1, "width_shift": 0.02, "height_shift": 0.03, "shear": 0.4,
-            "zoom": 0.05, "horizontal_flip": False,
+            "zoom": 0.05, "horizontal_flip": False, "jpeg_quality": 70, "resample": 0.3, "noise": 2.5,
+            "restretch": 0.2,
         },
         "learning_rate": 0.006,
         "batch_size": 9,
         "epochs": 1,
         "patience": 4,
         "stop_at_accuracy": 0.75,
+        "calibrate": True,
         "seed": 11,
         "skip_unreadable": True,
     }  # fmt: skip

@@ -1,0 +1,43 @@
+"""Exporting the documented network, untrained, in a process of its own: as a user waits for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+
+from galaxy_edge_train import network
+from galaxy_edge_train.config import NetworkConfig
+from tests.conftest import make_data
+
+#: Noise has no verdicts that could be kept.
+ANY = (
+    "--max-accuracy-drop",
+    "100",
+    "--max-flips",
+    "100",
+    "--max-auc-drop",
+    "1",
+    "--min-speedup",
+    "0",
+)
+
+
+@pytest.mark.benchmark(group="export, whole process")
+@pytest.mark.parametrize("form", ["fp32", "int8"])
+def test_export(benchmark: Any, tmp_path: Path, form: str):
+    keras.utils.set_random_seed(0)
+    network.build(NetworkConfig(), 150).save(tmp_path / "model.keras")
+    data = make_data(tmp_path / "data", train=64, valid=32)
+    output = tmp_path / "model.onnx"
+    command = [sys.executable, "-m", "galaxy_edge", "export", tmp_path / "model.keras"]
+    command += ["-o", output, "--quiet"]
+    if form == "int8":
+        command += ["--quantize", "--data", data, "--calibration-images", "64", *ANY]
+    benchmark.pedantic(lambda: subprocess.run(command, check=True, capture_output=True), rounds=3)
+    benchmark.extra_info["bytes"] = output.stat().st_size
+    assert output.stat().st_size > 0

@@ -1,0 +1,47 @@
+"""The documented network and set-up on drawn noise: one step, and one epoch of 320 images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from galaxy_edge.manifest import Preprocessing
+from galaxy_edge_train import network
+from galaxy_edge_train.batches import Batches
+from galaxy_edge_train.config import AugmentConfig, NetworkConfig
+
+Benchmark = Callable[..., Any]
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (320, 150, 150, 3), dtype=np.uint8)
+LABELS = RNG.integers(0, 2, 320, dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def model() -> keras.Model:
+    keras.utils.set_random_seed(0)
+    built = network.build(NetworkConfig(), 150)
+    built.compile(optimizer=keras.optimizers.Adam(0.001), loss="binary_crossentropy")
+    return built
+
+
+@pytest.mark.benchmark(group="train a step of 32 images")
+def test_step(benchmark: Any, model: keras.Model):
+    images, labels = Batches(IMAGES[:32], LABELS[:32], 32, Preprocessing(), AugmentConfig())[0]
+    loss = benchmark.pedantic(
+        model.train_on_batch, args=(images, labels), rounds=10, warmup_rounds=2
+    )
+    assert np.isfinite(loss).all()
+
+
+@pytest.mark.benchmark(group="train an epoch of 320 images, augmented")
+def test_epoch(benchmark: Any, model: keras.Model):
+    def epoch() -> keras.callbacks.History:
+        batches = Batches(IMAGES, LABELS, 32, Preprocessing(), AugmentConfig())
+        return model.fit(batches, epochs=1, shuffle=False, verbose=0)
+
+    history = benchmark.pedantic(epoch, rounds=3, warmup_rounds=1)
+    assert np.isfinite(history.history["loss"]).all()

@@ -1,0 +1,114 @@
+"""All that is measured of one model file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from galaxy_edge.benchmark import cold
+from galaxy_edge.benchmark.cold import Cold, Warm
+from galaxy_edge.benchmark.machine import Machine, machine
+from galaxy_edge.benchmark.memory import Memory, peak_bytes
+from galaxy_edge.benchmark.scenarios import Offline, SingleStream, offline, single_stream
+from galaxy_edge.benchmark.spread import Percentiles
+from galaxy_edge.benchmark.subject import Model, Subject, proven
+from galaxy_edge.benchmark.workload import Images, workload
+from galaxy_edge.output import opened
+from galaxy_edge.predictor import Predictor
+from galaxy_edge.results import Writer
+from galaxy_edge.resume import Origin
+
+#: Shares of the time.
+_SINGLE_STREAM, _OFFLINE, _LOADS, _PROCESSES = 0.3, 0.35, 0.1, 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What the JSON document says, in SI units.
+
+    Attributes:
+        machine: where.
+        model: of what.
+        images: with what.
+        cold: the first verdict.
+        warm: what a process does once more.
+        single_stream: latency.
+        offline: throughput.
+        memory: of this process.
+    """
+
+    machine: Machine
+    model: Model
+    images: Images
+    cold: Cold
+    warm: Warm
+    single_stream: SingleStream
+    offline: Offline
+    memory: Memory
+
+
+def measure(
+    subject: Subject, arguments: Sequence[str], image_size: int | None, seconds: float
+) -> Measurement:
+    """Measure a model file.
+
+    Args:
+        subject: the file and how it is run.
+        arguments: the user's images, as for ``predict``; none for drawn ones.
+        image_size: of drawn ones, pixels; None for what the network takes.
+        seconds: for about so long.
+
+    Raises:
+        ModelError: the file cannot be used, or scores its own examples otherwise here.
+        DeviceError: the device is not there.
+        UsageError: an argument is out of its range.
+        ImageError: an image cannot be read.
+    """
+    before = peak_bytes()
+    loaded: list[Predictor] = []
+    first_load = cold.timed(lambda: loaded.append(subject.predictor()))
+    (predictor,) = loaded
+    model = proven(predictor)
+    after = peak_bytes()
+    load = workload(arguments, image_size, predictor)
+    with TemporaryDirectory(prefix="galaxy-edge-") as name:
+        folder = Path(name)
+        with rows(folder / "rows.jsonl", predictor) as writer:
+            single = single_stream(predictor, load, writer, _SINGLE_STREAM * seconds)
+            many = offline(predictor, load, writer, subject.batch_size, _OFFLINE * seconds)
+        peak = peak_bytes()
+        loads = cold.repeated(subject.predictor, _LOADS * seconds)
+        image, options = _file(load.sources[0], folder), subject.options()
+        first, *others = cold.repeated(lambda: cold.predict(image, options), _PROCESSES * seconds)
+    return Measurement(
+        machine=machine(subject.threads),
+        model=model,
+        images=load.images,
+        cold=Cold(first, Percentiles.of(others), first_load),
+        warm=Warm(Percentiles.of(loads)),
+        single_stream=single,
+        offline=many,
+        memory=Memory(peak, None if before is None or after is None else after - before),
+    )
+
+
+@contextmanager
+def rows(path: Path, predictor: Predictor) -> Iterator[Writer]:
+    """An output as ``predict -o rows.jsonl`` has it."""
+    manifest = predictor.manifest
+    origin = Origin(manifest.labels, predictor.sha256, predictor.threshold)
+    with opened(path, "jsonl", origin, resuming=False) as output:
+        yield output.writer
+
+
+def _file(source: str | bytes, folder: Path) -> str:
+    """A source as a file, for another process."""
+    if isinstance(source, bytes):
+        path = folder / "image.png"
+        path.write_bytes(source)
+        return str(path)
+    return os.path.abspath(source)  # noqa: PTH100 - not all of an extension's name is a path

@@ -1,0 +1,63 @@
+"""The temperature is found, and folding it divides the logits and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras")
+
+from galaxy_edge_train import network  # noqa: E402
+from galaxy_edge_train.calibration import fold, temperature  # noqa: E402
+from galaxy_edge_train.config import NetworkConfig  # noqa: E402
+from tests.conftest import TINY, make_data  # noqa: E402
+
+Cli = Callable[..., tuple[int, str, str]]
+
+
+def logit(scores: np.ndarray) -> np.ndarray:
+    return np.log(scores / (1 - scores))
+
+
+@pytest.mark.parametrize("true", [0.5, 1.0, 3.0])
+def test_the_temperature_of_scores_that_are_too_sure_is_found(true: float):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, 50_000)
+    labels = (rng.random(50_000) < 1 / (1 + np.exp(-logits))).astype(np.uint8)
+    scores = (1 / (1 + np.exp(-logits * true))).astype(np.float32)
+    assert temperature(scores, labels) == pytest.approx(true, rel=0.03)
+
+
+def test_faultless_scores_have_the_least_temperature_and_wrong_ones_the_highest():
+    scores = np.array([0.1, 0.2, 0.8, 1.0], np.float32)
+    labels = np.array([0, 0, 1, 1], np.uint8)
+    assert temperature(scores, labels) == pytest.approx(0.05, rel=0.01)
+    assert temperature(scores, 1 - labels) == pytest.approx(20, rel=0.01)
+
+
+def test_folding_divides_the_logits():
+    keras.utils.set_random_seed(0)
+    model = network.build(NetworkConfig(filters=(4,), dense_units=8), 16)
+    images = np.random.default_rng(0).random((32, 16, 16, 3), dtype=np.float32)
+    before = model.predict(images, verbose=0)
+    fold(model, 2.5)
+    after = model.predict(images, verbose=0)
+    assert np.allclose(logit(after), logit(before) / 2.5, atol=1e-4)
+
+
+def test_a_calibrated_run_ranks_as_before_and_says_its_temperature(tmp_path: Path, cli: Cli):
+    data = make_data(tmp_path / "data")
+    metrics = []
+    for name, options in (("plain", ()), ("calibrated", ("--calibrate",))):
+        run = tmp_path / name
+        assert cli("train", data, "-o", run, *TINY, "--epochs", 2, *options)[0] == 0
+        metrics.append(json.loads((run / "metrics.json").read_text()))
+    plain, calibrated = metrics
+    assert plain["temperature"] == 1.0
+    assert calibrated["temperature"] != 1.0
+    assert calibrated["Valid"]["auc"] == plain["Valid"]["auc"]
+    assert calibrated["Valid"]["log_loss"] < plain["Valid"]["log_loss"]

@@ -1,0 +1,141 @@
+"""Each step against shortcuts does what it says, at the scale the model works at, and no more."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+pytest.importorskip("keras")
+
+from galaxy_edge.images import decode
+from galaxy_edge.manifest import Preprocessing
+from galaxy_edge_train import dataset
+from galaxy_edge_train.batches import Batches
+from galaxy_edge_train.config import AugmentConfig, TrainConfig
+from galaxy_edge_train.degradation import degrade, undegraded
+from tests.conftest import encoded, galaxy, make_data
+
+AS_IT_IS = Preprocessing(size=32)
+IMAGES = np.stack([galaxy(seed, 32) for seed in range(40)])
+
+
+def degraded(images: np.ndarray = IMAGES, seed: int = 0, **config) -> np.ndarray:
+    return degrade(images, AugmentConfig(**config), AS_IT_IS, np.random.default_rng(seed))
+
+
+def fine(images: np.ndarray) -> float:
+    """How much neighbouring pixels differ."""
+    return float(np.abs(np.diff(images.astype(float), axis=2)).mean())
+
+
+@given(st.integers(0, 2**32))
+def test_nothing_switched_on_changes_nothing(seed: int):
+    assert np.array_equal(degraded(IMAGES[:2], seed), IMAGES[:2])
+
+
+@pytest.mark.parametrize(
+    "config", [{"jpeg_quality": 30}, {"resample": 0.5}, {"noise": 9.0}, {"restretch": 0.5}]
+)
+def test_each_step_changes_images_by_the_seed(config: dict):
+    first, again, other = (degraded(seed=seed, **config) for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert (first != IMAGES).any(axis=(1, 2, 3)).sum() >= len(IMAGES) // 4
+    assert (first.dtype, first.shape) == (IMAGES.dtype, IMAGES.shape)
+
+
+def test_half_of_the_images_are_compressed():
+    unchanged = (degraded(jpeg_quality=30) == IMAGES).all(axis=(1, 2, 3)).sum()
+    assert 10 <= unchanged <= 30
+
+
+def test_resampling_takes_detail_and_noise_adds_it():
+    assert fine(degraded(resample=0.6)) < 0.9 * fine(IMAGES)
+    assert fine(degraded(noise=40.0)) > 1.1 * fine(IMAGES)
+
+
+def test_noise_has_the_deviation_it_was_asked_for():
+    grey = np.full((300, 16, 16, 3), 128, np.uint8)
+    config = AugmentConfig(noise=10.0)
+    noisy = degrade(grey, config, Preprocessing(size=16), np.random.default_rng(0))
+    deviations = noisy.astype(float).std(axis=(1, 2, 3))
+    assert deviations.max() <= 11
+    assert deviations.mean() == pytest.approx(5, abs=0.6)
+
+
+def test_a_stretch_keeps_black_white_and_the_order_between():
+    ramp = np.repeat(np.arange(0, 256, 17, dtype=np.uint8), 16 * 3).reshape(1, 16, 16, 3)
+    config, size = AugmentConfig(restretch=1.0), Preprocessing(size=16)
+    for seed in range(20):
+        levels = degrade(ramp, config, size, np.random.default_rng(seed))[0, :, 0, 0].astype(int)
+        assert (levels[0], levels[-1]) == (0, 255)
+        assert (np.diff(levels) >= 0).all()
+        # From the square root to the square.
+        assert (ramp[0, :, 0, 0] / 255.0)[8] ** 2 * 255 - 1 <= levels[8] <= 187
+
+
+def test_images_are_degraded_before_they_are_enlarged():
+    """What is done at 16 pixels is smooth at 64: no step adds what enlarging could not."""
+    preprocessing = Preprocessing(size=64, resize="bilinear", working_size=16)
+    assert undegraded(preprocessing).size == 16
+    small = np.stack(
+        [decode(encoded(galaxy(seed, 32)), undegraded(preprocessing)) for seed in range(8)]
+    )
+    assert small.shape == (8, 16, 16, 3)
+    config = AugmentConfig(noise=60.0)
+    large = degrade(small, config, preprocessing, np.random.default_rng(0))
+    assert large.shape == (8, 64, 64, 3)
+    again = np.stack(
+        [
+            np.asarray(Image.fromarray(image).resize((16, 16), Image.Resampling.BOX).resize(
+                (64, 64), Image.Resampling.BILINEAR))
+            for image in large
+        ]
+    )  # fmt: skip
+    assert np.abs(large.astype(float) - again).mean() < fine(large)
+
+
+def test_without_degrading_images_are_what_the_model_will_see():
+    preprocessing = Preprocessing(size=24, resize="lanczos", working_size=12)
+    content = encoded(galaxy(3, 40))
+    seen = decode(content, preprocessing)
+    kept = decode(content, undegraded(preprocessing))[None]
+    again = degrade(kept, AugmentConfig(), preprocessing, np.random.default_rng(0))[0]
+    assert np.array_equal(again, seen)
+
+
+def test_training_images_alone_are_degraded(tmp_path: Path):
+    config = TrainConfig(
+        preprocessing=Preprocessing(size=24, working_size=16),
+        augment=AugmentConfig(kind="none", noise=20.0),
+    )
+    loaded = dataset.load(make_data(tmp_path / "data"), config)
+    assert loaded.splits["Train"].pixels.shape[1] == 16
+    assert loaded.splits["Valid"].pixels.shape[1] == 24
+    train = loaded.splits["Train"]
+    batch, _ = Batches(train.pixels, train.labels, 4, config.preprocessing, config.augment, seed=1)[
+        0
+    ]
+    assert batch.shape == (4, 24, 24, 3)
+    assert 0 <= batch.min() <= batch.max() <= 1
+
+
+def test_jpeg_artefacts_are_those_of_a_jpeg_file():
+    """Of a compressed image nothing is lost when it is compressed again with the same quality."""
+    image = IMAGES[:1]
+    for seed in range(40):
+        made = degraded(image, seed, jpeg_quality=40)
+        if (made != image).any():
+            break
+    losses = []
+    for quality in range(40, 101):
+        file = io.BytesIO()
+        Image.fromarray(image[0]).save(file, "JPEG", quality=quality)
+        losses.append(np.abs(np.asarray(Image.open(file), int) - made[0]).max())
+    assert min(losses) == 0
