@@ -89,8 +89,8 @@ def test_every_option_reaches_the_configuration(data: Path, tmp_path: Path):
         },
         "augment": {
             "kind": "none", "rotation": 1, "width_shift": 0.02, "height_shift": 0.03, "shear": 0.4,
-            "zoom": 0.05, "horizontal_flip": False, "jpeg_quality": 70, "resample": 0.3, "noise": 2.5,
-            "restretch": 0.2,
+            "zoom": 0.05, "horizontal_flip": False, "jpeg_quality": 70, "resample": 0.3,
+            "noise": 2.5, "restretch": 0.2,
         },
         "learning_rate": 0.006,
         "batch_size": 9,
