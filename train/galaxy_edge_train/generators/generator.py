@@ -56,6 +56,14 @@ class Generator(keras.Model):  # type: ignore[misc]
                 [B, sources], one-hot; and what `draw` gave.
         """
 
+    def settle(self, images: Floats, sources: Floats) -> None:
+        """Learn from the training images, once its weights are final, what sampling needs.
+
+        Args:
+            images: float32 [N, size, size, 3], -1 to 1.
+            sources: float32 [N, sources], one-hot.
+        """
+
     @abstractmethod
     def sample(self, sources: Floats, rng: np.random.Generator) -> Floats:
         """Make images.

@@ -119,6 +119,7 @@ def fit(
         seconds += time.monotonic() - started
         _keep(generator, average, checkpoint, Progress(losses, seconds))
     generator.set_weights(average)
+    generator.settle(to_floats(images), sources)
     return Progress(losses, seconds)
 
 

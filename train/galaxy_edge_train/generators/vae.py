@@ -1,4 +1,4 @@
-"""A variational autoencoder that learns the noise of its images with them."""
+"""A variational autoencoder."""
 
 from __future__ import annotations
 
@@ -7,21 +7,26 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 from keras import layers, ops
 
 from galaxy_edge_train.augmentation import Floats
 from galaxy_edge_train.generators.generator import Arrays, Generator, normal, run
 
 _LATENT = 96
+#: Images encoded at once.
+_AT_ONCE = 256
 _WIDTHS = (32, 64, 96, 128)
 
 
 class Vae(Generator):
     """A convolutional VAE (Kingma & Welling 2014, arXiv:1312.6114).
 
-    Its decoder gives the mean and the standard deviation of every pixel (Rybkin, Daniilidis &
-    Levine 2021, arXiv:2006.13202), so that no weight between the two terms of the loss has to be
-    chosen, and samples carry noise as images do.
+    The variance of its pixels is the one that fits each batch best (Rybkin, Daniilidis & Levine
+    2021, arXiv:2006.13202), so that no weight between the two terms of the loss has to be chosen.
+    Samples come from where the training images lie, a normal distribution of latent variables for
+    each source (Ghosh et al. 2020, arXiv:1903.12436): the standard one covers places that no image
+    came from. They are the decoder's means, smooth as those of every VAE.
     """
 
     epochs = 120
@@ -31,6 +36,7 @@ class Vae(Generator):
         super().__init__(size, sources)
         self.encoder = _encoder(size, sources)
         self.decoder = _decoder(size, sources)
+        self._places: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]] = []
 
     def draw(self, count: int, rng: np.random.Generator) -> Arrays:
         """The noise of the latent variables: float32 [B, latent]."""
@@ -41,19 +47,34 @@ class Vae(Generator):
         images, sources, noise = inputs
         mean, log_variance = ops.split(self.encoder([images, sources]), 2, axis=-1)
         latent = mean + ops.exp(0.5 * log_variance) * noise
-        pixels, log_deviation = ops.split(self.decoder([latent, sources]), 2, axis=-1)
-        misfit = ops.square((images - pixels) * ops.exp(-log_deviation)) / 2 + log_deviation
+        pixels = self.decoder([latent, sources])
+        misfit = ops.log(ops.mean(ops.square(images - pixels)) + 1e-6) / 2
         divergence = (ops.square(mean) + ops.exp(log_variance) - log_variance - 1) / 2
         values = self.size * self.size * 3
-        self.add_loss(ops.mean(misfit) + ops.mean(ops.sum(divergence, axis=-1)) / values)
+        self.add_loss(misfit + ops.mean(ops.sum(divergence, axis=-1)) / values)
         return pixels
 
+    def settle(self, images: Floats, sources: Floats) -> None:
+        """Find where the images of each source lie among the latent variables."""
+        self._places = []
+        for source in np.eye(self.sources, dtype=np.float32):
+            chosen = images[sources @ source == 1]
+            parts = [
+                run(self.encoder, part, np.tile(source, (len(part), 1)))
+                for part in np.array_split(chosen, -(-len(chosen) // _AT_ONCE))
+            ]
+            mean, log_variance = np.split(np.concatenate(parts).astype(np.float64), 2, axis=-1)
+            scatter = (mean - mean.mean(axis=0)).T @ (mean - mean.mean(axis=0)) / len(mean)
+            spread = scatter + np.diag(np.exp(log_variance).mean(axis=0))
+            self._places.append((mean.mean(axis=0), np.linalg.cholesky(spread)))
+
     def sample(self, sources: Floats, rng: np.random.Generator) -> Floats:
-        """Decode standard normal latent variables, and draw each pixel."""
-        decoded = run(self.decoder, normal(rng, len(sources), _LATENT), sources)
-        mean, log_deviation = np.split(decoded, 2, axis=-1)
-        drawn = mean + np.exp(log_deviation) * self.noise(len(sources), rng)
-        return np.asarray(drawn, dtype=np.float32)
+        """Decode latent variables from where the images of each source lie."""
+        latent = normal(rng, len(sources), _LATENT)
+        for row, source in enumerate(sources.argmax(axis=1)):
+            centre, spread = self._places[source]
+            latent[row] = centre + spread @ latent[row]
+        return run(self.decoder, latent, sources)
 
 
 def _encoder(size: int, sources: int) -> keras.Model:
@@ -78,9 +99,4 @@ def _decoder(size: int, sources: int) -> keras.Model:
         x = layers.Activation("silu")(layers.GroupNormalization(8)(x))
         x = layers.Conv2DTranspose(width, 4, strides=2, padding="same")(x)
     x = layers.Activation("silu")(x)
-    x = layers.Conv2D(6, 3, padding="same")(x)
-    # Deviations from a fifth of a grey level (which rounding hides) to the whole range.
-    bounded = layers.Rescaling([1.0] * 3 + [3.2] * 3, offset=[0.0] * 3 + [-3.2] * 3)
-    mean = x[..., :3]
-    deviation = ops.tanh(x[..., 3:])
-    return keras.Model([latent, source], bounded(layers.Concatenate()([mean, deviation])))
+    return keras.Model([latent, source], layers.Conv2D(3, 3, padding="same")(x))
