@@ -110,6 +110,15 @@ def test_a_diverged_training_is_an_error_and_leaves_no_checkpoint(tmp_path: Path
     assert not (tmp_path / "g.npz").exists()
 
 
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04rubbish", None])
+def test_a_damaged_checkpoint_is_an_error(tmp_path: Path, content: bytes | None):
+    path = tmp_path / "g.npz"
+    trained("vae", path, 1)
+    path.write_bytes(path.read_bytes()[:-100_000] if content is None else content)
+    with pytest.raises(UsageError, match="damaged"):
+        trained("vae", path, 2)
+
+
 def test_the_critics_slope_stays_bounded(tmp_path: Path):
     generator, _ = trained("gan", tmp_path / "g.npz", 2)
     for variable in generator.critic.trainable_variables:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -83,7 +84,7 @@ def fit(
         told: called after each step with epoch, step, steps an epoch, and the epoch's mean loss.
 
     Raises:
-        UsageError: the training diverged.
+        UsageError: the training diverged, or the checkpoint is damaged.
     """
     optimizer = keras.optimizers.Adam(
         generator.learning_rate,
@@ -167,12 +168,17 @@ def _keep(
 def _restore(generator: Generator, average: list[Floats], checkpoint: Path) -> Progress:
     if not checkpoint.exists():
         return Progress([], 0.0)
-    with np.load(checkpoint, allow_pickle=False) as arrays:
-        for i, kept in enumerate(average):
-            kept[...] = arrays[f"average-{i}"]
-        for i, variable in enumerate(_variables(generator)):
-            variable.assign(arrays[f"variable-{i}"])
-        return Progress(**json.loads(str(arrays["progress"])))
+    try:
+        with checkpoint.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            for i, kept in enumerate(average):
+                kept[...] = arrays[f"average-{i}"]
+            for i, variable in enumerate(_variables(generator)):
+                variable.assign(arrays[f"variable-{i}"])
+            return Progress(**json.loads(str(arrays["progress"])))
+    except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile) as error:
+        raise UsageError(
+            f"{checkpoint} is damaged ({error!r}); delete it and train anew"
+        ) from error
 
 
 def _variables(generator: Generator) -> list[keras.Variable]:
