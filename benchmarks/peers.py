@@ -124,6 +124,9 @@ def _onnxruntime(path: Path, threads: int) -> Score:
 def _litert(path: Path, threads: int) -> Score:
     from ai_edge_litert.interpreter import Interpreter
 
+    (image,) = Interpreter(str(path)).get_input_details()
+    place, whole = image["index"], image["dtype"] == np.uint8
+    codes = _codes(*image["quantization"]) if whole else None
     ready: dict[int, Any] = {}
 
     def score(batch: Pixels) -> Scores:
@@ -142,9 +145,6 @@ def _litert(path: Path, threads: int) -> Score:
         scale, zero = result["quantization"]
         return (values.astype(np.float32) - zero) * np.float32(scale) if whole else values
 
-    (image,) = Interpreter(str(path)).get_input_details()
-    place, whole = image["index"], image["dtype"] == np.uint8
-    codes = _codes(*image["quantization"]) if whole else None
     return score
 
 

@@ -1,6 +1,6 @@
 """The tables and the figure of how cost grows: tools/growth.
 
-growth.json was recorded, in a hurry, and shortened to what is read.
+growth.json was recorded, in a hurry, shortened to what is read, and turned upside down.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def test_it_puts_tables_between_the_markers_and_a_figure_beside_them(docs: Path)
     rows = [line for line in text.splitlines() if line.startswith("|")]
     # 2.04197 s for 1,000 images.
     assert "| 1,000 | 2.04 | 490 | 139 |" in rows
-    assert "| 256 | 159 | 0.621 |" in rows
+    assert rows.index("| 1 | 0.631 | 0.631 |") < rows.index("| 256 | 159 | 0.621 |")
     assert "Intel(R) Xeon(R) Processor, 2 threads" in text
     assert "onnxruntime 1.32.0" in text
     assert "commit 025383c with changes, 2026-11-23" in text
