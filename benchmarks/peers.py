@@ -1,6 +1,6 @@
-"""The same trained network in other runtimes, each made by its own converter at its best.
+"""The same trained network in other runtimes, each with its fastest documented setting.
 
-Every peer becomes a function from a batch, uint8 [N, 150, 150, 3], to P(Real), float32 [N].
+Every peer becomes a function from a batch, uint8 [N, size, size, 3], to P(Real), float32 [N].
 """
 
 from __future__ import annotations
@@ -9,95 +9,84 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
-import onnx
-import onnxruntime
-from onnxruntime.quantization import quantize_dynamic
 
+from benchmarks.process import Process
 from galaxy_edge.images import Pixels
-from galaxy_edge.session import Session
-from galaxy_edge_export import export, images
-from galaxy_edge_export.convert import convert
-from galaxy_edge_export.quantize import quantize
-from galaxy_edge_export.trained import Trained, load
 
 Scores = npt.NDArray[np.float32]
 Score = Callable[[Pixels], Scores]
-#: From a number of threads.
-Peer = Callable[[int], Score]
 
-_CALIBRATION = 512
+#: Those that compute in float32, and so must score as Keras does. All others round.
+FLOAT = frozenset({"tf.function", "onnxruntime fp32", "LiteRT fp32", "OpenVINO fp32", "ours fp32"})
 
 
-def files(trained: Trained, folder: Path) -> tuple[Pixels, npt.NDArray[np.uint8]]:
-    """Write every converter's file into a folder.
+def processes(folder: Path, threads: int) -> dict[str, Process]:
+    """Peers by name, each in a process of its own, from the files of `conversions.write`.
 
-    Returns:
-        The validation images of the run and their labels.
+    Args:
+        folder: of the files.
+        threads: of each.
     """
-    import nncf
-    import openvino
+    makers: dict[str, tuple[Callable[..., Score], str]] = {
+        "Keras predict": (_keras, "model.keras"),
+        "tf.function": (_tf_function, "model.keras"),
+        "onnxruntime fp32": (_onnxruntime, "fp32.onnx"),
+        "onnxruntime dynamic": (_onnxruntime, "dynamic.onnx"),
+        "onnxruntime static": (_onnxruntime, "static.onnx"),
+        "LiteRT fp32": (_litert, "fp32.tflite"),
+        "LiteRT int8": (_litert, "int8.tflite"),
+        "OpenVINO fp32": (_openvino_fp32, "fp32.xml"),
+        # In bfloat16 where the processor has it, unless told otherwise.
+        "OpenVINO default": (_openvino, "fp32.xml"),
+        "OpenVINO int8": (_openvino, "int8.xml"),
+        # The file alone: the runtime's threads sleep between batches, onnxruntime's own spin.
+        "ours fp32": (_onnxruntime, "ours-fp32.onnx"),
+        "ours": (_ours, "ours.onnx"),
+    }
+    return {name: Process(make, folder / file, threads) for name, (make, file) in makers.items()}
+
+
+def documented(path: Path, size: int, interpolation: str) -> Callable[[Path], float]:
+    """One file as the documented course classifies it, by a Keras file, on all cores."""
+    import keras
+
+    model = keras.saving.load_model(path, compile=False)
+
+    def score(file: Path) -> float:
+        image = keras.utils.load_img(file, target_size=(size, size), interpolation=interpolation)
+        scaled = keras.utils.img_to_array(image)[None] / 255
+        return float(model.predict(scaled, verbose=0)[0, 0])
+
+    return score
+
+
+def ours_by_path(path: Path) -> Callable[[Path], float | None]:
+    """One file as `Predictor.predict` classifies it, on all cores."""
+    from galaxy_edge import Predictor
+
+    predictor = Predictor(path, device="cpu")
+    return lambda file: predictor.predict(file).score
+
+
+def _ours(path: Path, threads: int) -> Score:
+    from galaxy_edge.session import Session
+
+    return Session(path, device="cpu", threads=threads).score
+
+
+def _limit_tensorflow(threads: int) -> None:
     import tensorflow as tf
 
-    labelled = images.labelled_files(trained, None)
-    steps, digests = trained.preprocessing, trained.digests
-    sample = images.calibration_sample(labelled["Train"], _CALIBRATION, 0)
-    calibration = images.load(sample, steps, digests).pixels
-    valid = images.load(labelled["Valid"], steps, digests)
-
-    model = load(trained)
-    model.save(folder / "model.keras")
-    plain = convert(model, steps.size)
-    onnx.save(plain, folder / "fp32.onnx")
-    onnx.save(quantize(plain, calibration), folder / "static.onnx")
-    quantize_dynamic(folder / "fp32.onnx", folder / "dynamic.onnx")
-    for name, how in (
-        ("ours-fp32", None),
-        ("ours", export.Quantization()),
-        ("ours-portable", export.Quantization(portable=True)),
-    ):
-        export.write(export.prepare(trained, how), folder / f"{name}.onnx")
-
-    saved = folder / "saved"
-    model.export(saved, verbose=False)
-    scaled = [image[None].astype(np.float32) / 255 for image in calibration]
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved))
-    (folder / "fp32.tflite").write_bytes(converter.convert())
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved))
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([image] for image in scaled)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = tf.uint8
-    (folder / "int8.tflite").write_bytes(converter.convert())
-
-    graph = openvino.convert_model(saved)
-    openvino.save_model(graph, folder / "fp32.xml", compress_to_fp16=False)
-    small = nncf.quantize(graph, nncf.Dataset(scaled), subset_size=len(scaled))
-    openvino.save_model(small, folder / "int8.xml", compress_to_fp16=False)
-    return valid.pixels, valid.labels
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
-def peers(folder: Path) -> dict[str, Peer]:
-    """By name, from the folder that `files` filled."""
-    return {
-        "Keras": lambda _: _keras(folder / "model.keras"),
-        "onnxruntime fp32": lambda n: _onnxruntime(folder / "fp32.onnx", n),
-        "onnxruntime dynamic": lambda n: _onnxruntime(folder / "dynamic.onnx", n),
-        "onnxruntime static": lambda n: _onnxruntime(folder / "static.onnx", n),
-        "LiteRT fp32": lambda n: _litert(folder / "fp32.tflite", n),
-        "LiteRT int8": lambda n: _litert(folder / "int8.tflite", n),
-        "OpenVINO fp32": lambda n: _openvino(folder / "fp32.xml", n),
-        "OpenVINO int8": lambda n: _openvino(folder / "int8.xml", n),
-        # The file alone: the runtime's threads sleep between batches, onnxruntime's own spin.
-        "ours fp32": lambda n: _onnxruntime(folder / "ours-fp32.onnx", n),
-        "ours": lambda n: Session(folder / "ours.onnx", device="cpu", threads=n).score,
-    }
+def _keras(path: Path, threads: int) -> Score:
+    _limit_tensorflow(threads)
+    import keras
 
-
-def _keras(path: Path) -> Score:
-    # TensorFlow's thread pools are made once a process: it has all cores in either row.
     model = keras.saving.load_model(path, compile=False)
 
     def score(batch: Pixels) -> Scores:
@@ -107,7 +96,24 @@ def _keras(path: Path) -> Score:
     return score
 
 
+def _tf_function(path: Path, threads: int) -> Score:
+    _limit_tensorflow(threads)
+    import keras
+    import tensorflow as tf
+
+    model = keras.saving.load_model(path, compile=False)
+
+    # With jit_compile=True it took 1.2 to 1.9 times as long.
+    @tf.function
+    def run(batch: Any) -> Any:
+        return model(tf.cast(batch, tf.float32) / 255.0, training=False)
+
+    return lambda batch: np.asarray(run(tf.constant(batch)))[:, 0]
+
+
 def _onnxruntime(path: Path, threads: int) -> Score:
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
@@ -118,18 +124,23 @@ def _onnxruntime(path: Path, threads: int) -> Score:
 def _litert(path: Path, threads: int) -> Score:
     from ai_edge_litert.interpreter import Interpreter
 
+    (image,) = Interpreter(str(path)).get_input_details()
+    place, whole = image["index"], image["dtype"] == np.uint8
+    codes = _codes(*image["quantization"]) if whole else None
     ready: dict[int, Any] = {}
 
     def score(batch: Pixels) -> Scores:
         if (interpreter := ready.get(len(batch))) is None:
             interpreter = ready[len(batch)] = Interpreter(str(path), num_threads=threads)
-            place = interpreter.get_input_details()[0]["index"]
             interpreter.resize_tensor_input(place, batch.shape)
             interpreter.allocate_tensors()
-        (image,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
-        whole = image["dtype"] == np.uint8
-        interpreter.set_tensor(image["index"], batch if whole else batch / np.float32(255))
+        if not whole:
+            batch = batch / np.float32(255)
+        elif codes is not None:
+            batch = codes[batch]
+        interpreter.set_tensor(place, batch)
         interpreter.invoke()
+        (result,) = interpreter.get_output_details()
         values = interpreter.get_tensor(result["index"])[:, 0]
         scale, zero = result["quantization"]
         return (values.astype(np.float32) - zero) * np.float32(scale) if whole else values
@@ -137,7 +148,21 @@ def _litert(path: Path, threads: int) -> Score:
     return score
 
 
-def _openvino(path: Path, threads: int) -> Score:
+def _codes(scale: float, zero: int) -> npt.NDArray[np.uint8] | None:
+    """The integer for each grey level, 0 to 255, of a quantised input; None if it is the level.
+
+    It is not where the brightest pixel of the calibration was below 255.
+    """
+    levels = np.arange(256)
+    codes = np.clip(np.round(levels / 255 / scale) + zero, 0, 255).astype(np.uint8)
+    return None if np.array_equal(codes, levels) else codes
+
+
+def _openvino_fp32(path: Path, threads: int) -> Score:
+    return _openvino(path, threads, INFERENCE_PRECISION_HINT="f32")
+
+
+def _openvino(path: Path, threads: int, **settings: str) -> Score:
     import openvino
     from openvino.preprocess import PrePostProcessor
 
@@ -151,7 +176,7 @@ def _openvino(path: Path, threads: int) -> Score:
             steps.input().preprocess().convert_element_type(openvino.Type.f32).scale(255.0)
             model = steps.build()
             model.reshape(batch.shape)
-            options = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
+            options = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"} | settings
             request = core.compile_model(model, "CPU", options).create_infer_request()
             ready[len(batch)] = request
         return np.array(request.infer(batch, share_inputs=True)[0][:, 0])

@@ -8,6 +8,7 @@ two. What is left over is waiting, copying and Python.
 
 from __future__ import annotations
 
+import shutil
 import statistics
 import time
 from collections.abc import Callable
@@ -33,9 +34,10 @@ GOAL = 0.85
 def folder(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     root = tmp_path_factory.mktemp("cutouts")
     paths = [root / f"{number:04}.png" for number in range(COUNT)]
-    originals = [Image.open(path).resize((150, 150), Image.Resampling.BICUBIC) for path in EXAMPLES]
-    for number, path in enumerate(paths):
-        originals[number % len(originals)].save(path)
+    for path, example in zip(paths, EXAMPLES, strict=False):
+        Image.open(example).resize((150, 150), Image.Resampling.BICUBIC).save(path)
+    for number in range(len(EXAMPLES), COUNT):
+        shutil.copyfile(paths[number % len(EXAMPLES)], paths[number])
     return paths
 
 

@@ -9,7 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 
 from galaxy_edge.device import PROVIDERS
 from galaxy_edge.errors import GalaxyEdgeError
-from galaxy_edge.manifest import GOLDEN_TOLERANCE
 from galaxy_edge.predictor import Predictor
 from galaxy_edge.threads import threads
 from galaxy_edge.verify import verify
@@ -80,10 +79,11 @@ def _runtimes() -> Finding:
 def _device(device: str) -> Finding:
     """Whether a device works, shown by the bundled model's golden examples."""
     try:
-        found = verify(Predictor(device=device, check=False))
+        predictor = Predictor(device=device, check=False)
+        found = verify(predictor)
     except GalaxyEdgeError as error:
         return Finding(device, f"no: {error}", fault=device == "cpu")
     detail = f"largest difference of a golden score {found.worst:.1e}"
-    if found.worst > GOLDEN_TOLERANCE or found.decoded_otherwise:
+    if found.worst > predictor.manifest.tolerance or found.decoded_otherwise:
         return Finding(device, f"wrong: {detail}; do not use it", fault=True)
     return Finding(device, f"yes: {detail}")

@@ -30,7 +30,8 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         # mkstemp makes files for their owner alone; what we leave follows the user's umask.
         os.chmod(temporary, 0o666 & ~_umask())
-        with temporary.open("rb") as written:
+        # Windows flushes only what is open for writing.
+        with temporary.open("rb+") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)
     finally:

@@ -52,7 +52,8 @@ def provably_alive(model: onnx.ModelProto) -> Alive:
     """Which channels some image might make positive, by interval arithmetic.
 
     Pixels lie in 0 to 1, and what a ReLU leaves is not negative; a sum is then at most that of
-    the positive weights, each times the largest value of its input.
+    the positive weights, each times the largest value of its input. Of a network that scales its
+    pixels otherwise, or has a layer without a ReLU before its last, nothing is said.
 
     Args:
         model: from `galaxy_edge_export.convert.convert`.
@@ -61,9 +62,12 @@ def provably_alive(model: onnx.ModelProto) -> Alive:
         return {}
     constants = _constants(model)
     rectified = _rectified(model)
+    layers = _layers(model)
+    if not (_scales_to_one(model) and {layer.name for layer in layers[:-1]} <= rectified.keys()):
+        return {}
     largest = np.ones(_COLOURS)
     alive: Alive = {}
-    for layer in _layers(model):
+    for layer in layers:
         weights = _by_channel(layer, constants[layer.input[1]], len(largest))
         bias = constants[layer.input[2]] if len(layer.input) > 2 else 0.0
         bound = np.einsum("oik,i->o", np.maximum(weights, 0.0), largest) + bias
@@ -248,6 +252,19 @@ def _rectified(model: onnx.ModelProto) -> dict[str, str]:
         for node in model.graph.node
         if node.op_type == "Relu" and node.input[0] in made_by
     }
+
+
+def _scales_to_one(model: onnx.ModelProto) -> bool:
+    """Whether the image's 0 to 255 enter the first layer as 0 to 1."""
+    constants = _constants(model)
+    factors = [
+        constants[name]
+        for node in model.graph.node
+        if node.op_type == "Mul"
+        for name in node.input
+        if name in constants
+    ]
+    return len(factors) == 1 and bool(np.all(np.abs(factors[0]) <= (1 + 1e-6) / 255))
 
 
 def _constants(model: onnx.ModelProto) -> dict[str, npt.NDArray[np.float32]]:

@@ -12,6 +12,7 @@ from galaxy_edge_export import graph
 
 _LAYERS = frozenset({"Conv", "Gemm", "MatMul"})
 _SCALING = frozenset({"Cast", "Mul", "Div", "Add", "Sub"})
+_LARGEST = 65_504.0
 _CONVOLUTION = 4  # dimensions of its weights: filters, channels, height, width
 
 
@@ -25,11 +26,10 @@ def with_half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
         model: from `galaxy_edge_export.convert.convert`.
 
     Returns:
-        A model of the same input and output. A number that fp16 cannot hold, above 65,504, is
-        infinite in it, which its scores show.
+        A model of the same input and output.
 
     Raises:
-        ModelError: an operator of the network takes no fp16.
+        ModelError: an operator of the network takes no fp16, or a weight is too large for it.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
@@ -41,6 +41,9 @@ def with_half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
         for item in model.graph.initializer
         if item.data_type == TensorProto.FLOAT
     }
+    # Sums in between may be larger than any weight: those show in the scores.
+    if any(np.abs(values).max(initial=0) > _LARGEST for values in reals.values()):
+        raise ModelError(f"a weight is beyond {_LARGEST:,.0f}, the largest number of fp16")
     scaled = {name for node in nodes[:start] for name in node.output}
     computed = {name for node in nodes[start:end] for name in node.output}
     written: list[onnx.NodeProto] = []
@@ -84,15 +87,13 @@ def rounded(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
         values: weights of a convolution, [filters, channels, height, width], or anything else,
             which is rounded as it is.
     """
-    # In silence: what is too large shows in the scores.
-    with np.errstate(over="ignore", invalid="ignore"):
-        nearest = values.astype(np.float16)
-        if values.ndim != _CONVOLUTION:
-            return nearest
-        kernels = values.reshape(*values.shape[:2], -1).astype(np.float64)
-        result = nearest.reshape(kernels.shape)
-        least = np.abs(kernels).argmin(axis=-1, keepdims=True)
-        lost = (kernels - result).sum(axis=-1, keepdims=True)
-        taken_up = np.take_along_axis(result, least, -1) + lost
-        np.put_along_axis(result, least, taken_up.astype(np.float16), -1)
-        return result.reshape(values.shape)
+    nearest = values.astype(np.float16)
+    if values.ndim != _CONVOLUTION:
+        return nearest
+    kernels = values.reshape(*values.shape[:2], -1).astype(np.float64)
+    result = nearest.reshape(kernels.shape)
+    least = np.abs(kernels).argmin(axis=-1, keepdims=True)
+    lost = (kernels - result).sum(axis=-1, keepdims=True)
+    taken_up = np.take_along_axis(result, least, -1) + lost
+    np.put_along_axis(result, least, taken_up.astype(np.float16), -1)
+    return result.reshape(values.shape)

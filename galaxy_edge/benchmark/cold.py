@@ -21,10 +21,11 @@ class Cold:
     """Nothing is prepared.
 
     Attributes:
-        first_process_seconds: from the start of ``galaxy-edge predict`` on one image to its end;
-            the first time, when its files may not be in the file cache.
+        first_process_seconds: from the start of ``galaxy-edge predict`` on one image to its end,
+            the first time. The files it reads are in the file cache: this process has read them.
         process_seconds: the same, afterwards.
-        load_seconds: `Predictor` made, the first time in a process that has imported it.
+        load_seconds: `Predictor` made, the first time in a process that has imported it, without
+            its check of examples.
     """
 
     first_process_seconds: float
@@ -37,7 +38,7 @@ class Warm:
     """The process has done it before.
 
     Attributes:
-        load_seconds: `Predictor` made, from the file.
+        load_seconds: `Predictor` made, from the file, without its check of examples.
     """
 
     load_seconds: Percentiles

@@ -10,6 +10,7 @@ from galaxy_edge.benchmark.measurement import Measurement
 from galaxy_edge.benchmark.spread import Percentiles
 from galaxy_edge.benchmark.subject import Model
 from galaxy_edge.benchmark.workload import Images
+from galaxy_edge.results import printable
 
 
 def table(found: Measurement | Comparisons) -> str:
@@ -85,7 +86,9 @@ def _machine(found: Machine) -> Iterator[str]:
 
 def _model(subject: str, found: Model) -> str:
     proof = f"{found.golden.examples} golden examples, off by {found.golden.worst:.1e} at most"
-    return _line(subject, f"{found.name}, {found.sha256[:12]}, {found.provider}; {proof}")
+    return _line(
+        subject, f"{printable(found.name)}, {found.sha256[:12]}, {found.provider}; {proof}"
+    )
 
 
 def _images(found: Images) -> str:

@@ -56,10 +56,11 @@ class Interval:
         ordered = sorted(values)
         count = len(ordered)
         # Of `count` tosses of a coin, at most `cut` heads have a probability of 0.025 or less.
-        cut, tail = -1, 0.5**count
-        while tail <= 0.025:
+        # In whole numbers: a float holds no binomial coefficient of a thousand tosses.
+        cut, tail = -1, 1
+        while 40 * tail <= 2**count:
             cut += 1
-            tail += math.comb(count, cut + 1) * 0.5**count
+            tail += math.comb(count, cut + 1)
         cut = max(cut, 0)
         return cls(float(np.median(ordered)), ordered[cut], ordered[count - 1 - cut], count)
 

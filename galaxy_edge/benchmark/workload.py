@@ -100,9 +100,21 @@ def _given(arguments: Sequence[str], predictor: Predictor) -> Workload:
     return Workload(images, tuple(paths))
 
 
+def drawn(seed: int, size: int) -> bytes:
+    """A drawn galaxy, an RGB image in a PNG file.
+
+    Args:
+        seed: of its place, shape, colour and noise.
+        size: of a side, pixels.
+    """
+    file = io.BytesIO()
+    Image.fromarray(_galaxy(np.random.default_rng(seed), size)).save(file, "PNG")
+    return file.getvalue()
+
+
 def _drawn(size: int) -> Workload:
     count = min(max(_DRAWN_PIXELS // size**2, 2), _DRAWN)
-    sources = tuple(_png(_galaxy(np.random.default_rng(seed), size)) for seed in range(count))
+    sources = tuple(drawn(seed, size) for seed in range(count))
     images = Images(
         drawn=True, count=count, of_more=False, widths_px=(size, size), heights_px=(size, size)
     )
@@ -118,9 +130,3 @@ def _galaxy(rng: np.random.Generator, size: int) -> Pixels:
     light = rng.uniform(100, 220) * np.exp(-radius)
     image = 12 + light[..., None] * rng.uniform(0.6, 1, 3) + rng.normal(0, 4, (size, size, 3))
     return np.asarray(image.clip(0, 255), np.uint8)
-
-
-def _png(image: Pixels) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG")
-    return file.getvalue()

@@ -85,6 +85,14 @@ def _end(number: int, frame: object) -> NoReturn:  # noqa: ARG001
     sys.exit(128 + number)
 
 
+def _complain(message: str) -> None:
+    """Print what went wrong; a file name in it must not speak to the terminal."""
+    from galaxy_edge.results import printable
+
+    lines = "\n".join(map(printable, message.split("\n")))
+    print(f"galaxy-edge: {lines}", file=sys.stderr)
+
+
 def run(arguments: Sequence[str]) -> NoReturn:
     """Run the command line and exit.
 
@@ -100,11 +108,11 @@ def run(arguments: Sequence[str]) -> NoReturn:
     try:
         _application(arguments)(arguments, standalone_mode=True)
     except GalaxyEdgeError as error:
-        print(f"galaxy-edge: {error}", file=sys.stderr)
+        _complain(str(error))
         sys.exit(error.exit_code)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"galaxy-edge: {where}{error.strerror or error}", file=sys.stderr)
+        _complain(f"{where}{error.strerror or error}")
         sys.exit(UsageError.exit_code)
     except MemoryError as error:
         print(f"galaxy-edge: there is not enough memory: {error}", file=sys.stderr)

@@ -105,6 +105,7 @@ def evaluate(
 
     from galaxy_edge.output import stdout
     from galaxy_edge.predictor import Predictor
+    from galaxy_edge.results import printable
 
     resampling = Bootstrap(bootstrap, seed)
     predictor = Predictor(
@@ -118,23 +119,24 @@ def evaluate(
     steps = predictor.preprocessing.stretch
     labelled = find(data, predictor.manifest.labels, split, steps.bands)
     for note in (*predictor.notes, *labelled.notes):
-        print(f"galaxy-edge: {note}", file=sys.stderr)
+        print(f"galaxy-edge: {printable(note)}", file=sys.stderr)
     if output is not None:
         folder.claim(output, labelled.folders)
     total = sum(len(source.images) for source in labelled.sources)
     with ticking(shown=not quiet, total=total) as tick:
         evaluation = measure(predictor, str(data), labelled, resampling, tick)
-    if output is not None:
-        folder.write(output, evaluation, steps)
+    # Before the files: a full disk must not take the numbers with it.
     out = stdout()
     if form == "json":
         print(json.dumps(evaluation.document(), indent=2), file=out)
     elif form == "table" or output is None:
         print(table.text(evaluation), file=out)
-    else:
-        if not quiet:
-            print(table.text(evaluation), file=sys.stderr)
-        print(output, file=out)
+    elif not quiet:
+        print(table.text(evaluation), file=sys.stderr)
+    if output is not None:
+        folder.write(output, evaluation, steps)
+        if form is None:
+            print(output, file=out)
     if failed := evaluation.unreadable:
         _tell(failed)
         raise typer.Exit(1)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from galaxy_edge.doctor import runtimes
 from galaxy_edge.evaluation.bootstrap import LEVEL, Bootstrap, Scores
 from galaxy_edge.evaluation.labelled import Input, Labelled, LabelledSource
 from galaxy_edge.evaluation.measures import (
@@ -24,7 +25,7 @@ from galaxy_edge.folders import Split
 from galaxy_edge.predictor import Predictor
 from galaxy_edge.results import Prediction
 
-_PACKAGES = ("galaxy-edge", "numpy", "onnxruntime", "pillow", "scikit-learn")
+_PACKAGES = ("galaxy-edge", "numpy", "pillow", "scikit-learn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,9 @@ class Evaluation:
                 "provider": self.provider,
             },
             "versions": {"python": platform.python_version()}
-            | {name: version(name) for name in _PACKAGES},
+            | {name: version(name) for name in _PACKAGES}
+            # Under the name of the build that is there: onnxruntime-gpu, onnxruntime-openvino, ...
+            | runtimes(),
             "data": {
                 "folder": self.data,
                 "split": self.split,

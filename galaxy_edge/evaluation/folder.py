@@ -48,7 +48,11 @@ def claim(folder: Path, data: Sequence[Path]) -> None:
         raise UsageError(f"{folder} is there and no folder; name another output")
     folder.mkdir(parents=True, exist_ok=True)
     # Hidden files are the system's, or what a killed run left.
-    others = {one.name for one in folder.iterdir() if not one.name.startswith(".")} - set(FILES)
+    others = {
+        one.name
+        for one in folder.iterdir()
+        if not (one.name.startswith(".") or (one.name in FILES and one.is_file()))
+    }
     if others:
         some = ", ".join(sorted(others)[:3]) + (", ..." if len(others) > 3 else "")
         raise UsageError(
@@ -76,6 +80,8 @@ def write(folder: Path, evaluation: Evaluation, stretch: Stretch) -> None:
         *pictures.values(),
         html(evaluation, pictures).encode("utf-8"),
     )
+    # The report is written last: a folder that has it is of one evaluation.
+    (folder / FILES[-1]).unlink(missing_ok=True)
     for name, content in zip(FILES, contents, strict=True):
         with replacing(folder / name) as temporary:
             temporary.write_bytes(content)

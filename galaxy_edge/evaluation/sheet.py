@@ -10,10 +10,12 @@ _GAP = 8
 _LETTERS = 12
 _LINE = 15
 _INK = "#222222"
+#: Side of a picture, pixels, unless another is asked for.
+TILE = 150
 
 
 def contact_sheet(
-    images: Sequence[Image.Image], captions: Sequence[str], columns: int = 6, tile: int = 150
+    images: Sequence[Image.Image], captions: Sequence[str], columns: int = 6, tile: int = TILE
 ) -> Image.Image:
     """Put images in a grid, row after row.
 

@@ -12,7 +12,7 @@ from PIL import Image
 from galaxy_edge.errors import ImageError
 from galaxy_edge.evaluation.evaluation import Evaluation
 from galaxy_edge.evaluation.labelled import Input
-from galaxy_edge.evaluation.sheet import contact_sheet
+from galaxy_edge.evaluation.sheet import TILE, contact_sheet
 from galaxy_edge.images import read
 from galaxy_edge.manifest import Stretch
 from galaxy_edge.results import printable
@@ -60,6 +60,9 @@ def _farthest(evaluation: Evaluation, label: int) -> Iterator[tuple[Input, str]]
 
 def _picture(image: Input, stretch: Stretch) -> Image.Image:
     try:
-        return read(image, stretch)
+        picture = read(image, stretch)
+        # Two dozen large images at once would take gigabytes.
+        picture.thumbnail((TILE, TILE))
+        return picture
     except ImageError:  # it was there when it was scored
         return Image.new("RGB", (1, 1), "grey")

@@ -1,0 +1,61 @@
+"""The same trained network in the files of other runtimes, each by its own converter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnxruntime.quantization import quantize_dynamic
+
+from galaxy_edge_export import export, images
+from galaxy_edge_export.convert import convert
+from galaxy_edge_export.gates import Limits
+from galaxy_edge_export.quantize import quantize
+from galaxy_edge_export.trained import Trained, load
+
+_CALIBRATION = 512
+
+
+def write(trained: Trained, folder: Path) -> None:
+    """Write every converter's file; those in int8 are calibrated on the same images."""
+    import nncf
+    import openvino
+    import tensorflow as tf
+
+    labelled = images.labelled_files(trained, None)
+    steps, digests = trained.preprocessing, trained.digests
+    sample = images.calibration_sample(labelled["Train"], _CALIBRATION, 0)
+    calibration = images.load(sample, steps, digests).pixels
+
+    model = load(trained)
+    model.save(folder / "model.keras")
+    plain = convert(model, steps.size)
+    onnx.save(plain, folder / "fp32.onnx")
+    onnx.save(quantize(plain, calibration), folder / "static.onnx")
+    quantize_dynamic(folder / "fp32.onnx", folder / "dynamic.onnx")
+    # How fast they are is what the benchmark asks.
+    limits = Limits(speedup=0.0)
+    for name, how in (
+        ("ours-fp32", None),
+        ("ours", export.Quantization(limits=limits)),
+        ("ours-portable", export.Quantization(limits=limits, portable=True)),
+    ):
+        export.write(export.prepare(trained, how), folder / f"{name}.onnx")
+
+    saved = folder / "saved"
+    model.export(saved, verbose=False)
+    scaled = [image[None].astype(np.float32) / 255 for image in calibration]
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved))
+    (folder / "fp32.tflite").write_bytes(converter.convert())
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved))
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([image] for image in scaled)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.uint8
+    (folder / "int8.tflite").write_bytes(converter.convert())
+
+    graph = openvino.convert_model(saved)
+    openvino.save_model(graph, folder / "fp32.xml", compress_to_fp16=False)
+    small = nncf.quantize(graph, nncf.Dataset(scaled), subset_size=len(scaled))
+    openvino.save_model(small, folder / "int8.xml", compress_to_fp16=False)
