@@ -61,8 +61,8 @@ def _farthest(evaluation: Evaluation, label: int) -> Iterator[tuple[Input, str]]
 def _picture(image: Input, stretch: Stretch) -> Image.Image:
     try:
         picture = read(image, stretch)
-        # Two dozen large images at once would take gigabytes.
-        picture.thumbnail((TILE, TILE))
-        return picture
     except ImageError:  # it was there when it was scored
         return Image.new("RGB", (1, 1), "grey")
+    # Two dozen large images at once would take gigabytes.
+    picture.thumbnail((TILE, TILE))
+    return picture

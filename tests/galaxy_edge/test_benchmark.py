@@ -227,6 +227,13 @@ def test_the_interval_of_a_median(count: int, low: int, high: int):
     assert (found.low, found.median, found.high) == (low, (count - 1) / 2, high)
 
 
+def test_the_interval_of_very_many():
+    found = Interval.of(list(range(2001)))
+    # Normal approximation: 1,000 and 1.96 standard deviations of sqrt(2001) / 2 each way.
+    assert found.low == pytest.approx(1000 - 1.96 * 2001**0.5 / 2, abs=2)
+    assert found.high == pytest.approx(1000 + 1.96 * 2001**0.5 / 2, abs=2)
+
+
 def test_the_interval_holds_the_true_median_as_often_as_it_says():
     rng = np.random.default_rng(0)
     held = [Interval.of(list(rng.lognormal(size=20))).holds(1) for _ in range(1000)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import errno
+import importlib.metadata
 import io
 import json
 import os
@@ -18,8 +20,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from galaxy_edge import doctor
 from galaxy_edge.errors import DatasetError
-from galaxy_edge.evaluation import figures
+from galaxy_edge.evaluation import evaluation, figures
 from galaxy_edge.evaluation.bootstrap import Bootstrap
 from galaxy_edge.evaluation.evaluation import evaluate
 from galaxy_edge.evaluation.folder import FILES
@@ -129,6 +132,59 @@ def test_a_folder_with_anything_else_is_left_alone(sources: Path, cli: Cli, tmp_
     assert "model.keras" in err
     assert (tmp_path / "metrics.json").read_text() == "mine"
     assert cli("evaluate", sources, "-o", tmp_path / "metrics.json")[0] == 2
+
+
+def test_a_folder_in_the_place_of_a_file_is_told_before_anything_is_scored(
+    sources: Path, cli: Cli, tmp_path: Path
+):
+    (tmp_path / "report" / "roc.png").mkdir(parents=True)
+    code, out, err = cli("evaluate", sources, "-o", tmp_path / "report")
+    assert (code, out) == (2, "")
+    assert "roc.png" in err
+    assert "Real/survey" not in err
+
+
+def test_a_full_disk_does_not_take_the_numbers_with_it(
+    sources: Path, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    assert cli("evaluate", sources, "-o", tmp_path / "report", "--bootstrap", 5)[0] == 0
+
+    def full(self: Path, content: bytes):
+        raise OSError(errno.ENOSPC, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    code, out, err = cli("evaluate", sources, "-o", tmp_path / "report", "--bootstrap", 5)
+    assert code == 2
+    assert "Real/survey" in err
+    assert "No space left" in err
+    assert out == ""
+    # What is left of the earlier evaluation does not pass for a whole one.
+    assert not (tmp_path / "report" / "report.html").exists()
+
+
+def test_any_build_of_onnxruntime_will_do(sources: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch):
+    known = importlib.metadata.version
+
+    def version(name: str) -> str:
+        if name == "onnxruntime":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return "1.2.3" if name == "onnxruntime-gpu" else known(name)
+
+    for module in (doctor, evaluation):
+        monkeypatch.setattr(module, "version", version)
+    found = evaluated(cli, sources)
+    assert found["versions"]["onnxruntime-gpu"] == "1.2.3"
+    assert "onnxruntime" not in found["versions"]
+
+
+def test_names_on_disk_do_not_speak_to_the_terminal(sources: Path, cli: Cli, tmp_path: Path):
+    (sources / "Fake" / "a\x1b]0;title\x07b").mkdir()
+    code, _, err = cli("evaluate", sources, "--bootstrap", 5)
+    assert code == 0
+    assert "\\x1b]0;title" in err
+    code, _, more = cli("evaluate", tmp_path / "no\x1bsuch")
+    assert code == 2
+    assert "\x1b" not in err + more
 
 
 def test_figures_never_become_images_of_a_class(sources: Path, cli: Cli):

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from galaxy_edge import Predictor
 from galaxy_edge.errors import ModelError
@@ -55,6 +55,16 @@ def test_kernels_keep_their_sums():
     plainly = (kernels - kernels.astype(np.float16).astype(np.float64)).sum(axis=(2, 3))
     assert np.abs(lost).max() < np.abs(plainly).max() / 5
     np.testing.assert_allclose(rounded(kernels), kernels, atol=5e-3)
+
+
+def test_a_weight_beyond_fp16_is_refused():
+    model = network()
+    weight = next(item for item in model.graph.initializer if item.name == "conv_2.weight")
+    values = numpy_helper.to_array(weight).copy()
+    values[0, 0, 0, 0] = 7e4
+    weight.CopyFrom(numpy_helper.from_array(values, weight.name))
+    with pytest.raises(ModelError, match="65,504"):
+        with_half_weights(model)
 
 
 def test_a_network_whose_operators_take_no_fp16_is_refused():

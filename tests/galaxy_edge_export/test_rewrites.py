@@ -246,6 +246,23 @@ def heard(model: onnx.ModelProto) -> tuple[dead.Alive, dict[str, dead.Activity]]
     return {name: layer.heard for name, layer in active.items()}, active
 
 
+def test_nothing_is_proved_where_the_bounds_do_not_hold():
+    """Pixels up to 255, or numbers below zero: a sum may be larger than positive weights say."""
+    unscaled = network(dead_filters=2)
+    factor = next(i for i in unscaled.graph.initializer if i.name == "mul_1.constant")
+    factor.CopyFrom(numpy_helper.from_array(np.float32(1), factor.name))
+    unrectified = network(dead_filters=2)
+    relu = next(node for node in unrectified.graph.node if node.op_type == "Relu")
+    for node in unrectified.graph.node:
+        for slot, name in enumerate(node.input):
+            if name == relu.output[0]:
+                node.input[slot] = relu.input[0]
+    unrectified.graph.node.remove(relu)
+    assert dead.provably_alive(network(dead_filters=2))
+    assert not dead.provably_alive(unscaled)
+    assert not dead.provably_alive(unrectified)
+
+
 def test_silent_channels_are_those_of_the_images_seen():
     model = network(dead_filters=1, silent_units=3)
     alive, active = heard(model)
