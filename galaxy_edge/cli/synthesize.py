@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from galaxy_edge.cli.extras import importing
+from galaxy_edge.cli.resuming import resuming
 
 _TRAINING = "Training of the generators"
 
@@ -88,14 +88,6 @@ def synthesize(
         batch_size=batch_size,
         seed=seed,
     )
-    try:
+    with resuming(output):
         made = make(reals, output, config, resume=resume, quiet=quiet)
-    except KeyboardInterrupt:
-        if Path(f"{output}.partial").exists():
-            print(
-                f"interrupted; {output}.partial keeps the epochs that are done: repeat the "
-                "command with --resume to go on",
-                file=sys.stderr,
-            )
-        raise
     typer.echo(made)

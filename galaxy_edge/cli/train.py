@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +10,7 @@ import typer
 from galaxy_edge.cli import parsing
 from galaxy_edge.cli.extras import importing
 from galaxy_edge.cli.options import Bands, Minimum, Softening, StretchRange
+from galaxy_edge.cli.resuming import resuming
 
 _IMAGES = "Images"
 _AUGMENTATION = "Augmentation"
@@ -225,14 +225,6 @@ def train(
         seed=seed,
         skip_unreadable=skip_unreadable,
     )
-    try:
+    with resuming(output):
         run = fit(data, output, config, resume=resume, quiet=quiet)
-    except KeyboardInterrupt:
-        if Path(f"{output}.partial").exists():
-            print(
-                f"interrupted; {output}.partial keeps the epochs that are done: repeat the "
-                "command with --resume to go on",
-                file=sys.stderr,
-            )
-        raise
     typer.echo(run)

@@ -28,12 +28,13 @@ from galaxy_edge_train.generators import (
     Generator,
     training,
 )
-from galaxy_edge_train.generators.training import Progress, to_floats
+from galaxy_edge_train.generators.generator import to_floats
+from galaxy_edge_train.generators.training import Progress
 from galaxy_edge_train.synthesis import synthesize as synthesis
 from galaxy_edge_train.synthesis.config import SynthesisConfig
 from galaxy_edge_train.synthesis.reals import half_of, read
 from galaxy_edge_train.synthesis.shares import allocate, split
-from tests.conftest import encoded, galaxy
+from tests.conftest import encoded, galaxy, make_data
 
 Cli = Callable[..., tuple[int, str, str]]
 PREPROCESSING = Preprocessing(size=16, resize="lanczos")
@@ -98,6 +99,27 @@ def test_given_halves_are_kept_and_what_both_hold_is_not_learned_from(tmp_path: 
     reals(folder / "VALID", 5, first=8)
     found = halves(folder)
     assert (len(found["Train"]), len(found["Valid"])) == (8, 5)
+
+
+def test_the_size_of_the_cutouts_moves_no_image(tmp_path: Path):
+    folder = reals(tmp_path / "reals", 40)
+    small, large = (
+        read([folder], Preprocessing(size=size, resize="lanczos"))[0] for size in (16, 32)
+    )
+    for half in ("Train", "Valid"):
+        assert [c.path for c in small.halves[half]] == [c.path for c in large.halves[half]]
+
+
+def test_what_one_source_validates_with_no_other_is_learned_from(tmp_path: Path):
+    for name, first in (("near", 0), ("far", 6)):
+        reals(tmp_path / name / "Train", 10, first=first)
+        reals(tmp_path / name / "Valid", 4, first=first + 12)
+    near, far = read([tmp_path / "near", tmp_path / "far"], PREPROCESSING)
+    digests = [c.digest for s in (near, far) for half in s.halves.values() for c in half]
+    assert len(digests) == len(set(digests))
+    # 12 to 15 validate near: far, whose training half has them, goes without; 6 to 9 are near's.
+    assert (len(near.halves["Train"]), len(near.halves["Valid"])) == (10, 4)
+    assert (len(far.halves["Train"]), len(far.halves["Valid"])) == (2, 4)
 
 
 @given(st.integers(0, 2**256 - 1))
@@ -300,7 +322,9 @@ def test_a_resumed_synthesis_must_be_the_same(tmp_path: Path, cli: Cli):
         (("--size", 0), "a multiple of 16"),
         (("--train", 0), "train must be at least 1"),
         (("--epochs", 0), "epochs must be at least 1"),
-        (("--minutes", "nan"), "minutes must be positive"),
+        (("--minutes", "nan"), "minutes must be a number"),
+        (("--minutes", "inf"), "minutes must be a number"),
+        (("--minutes", 0), "minutes must be positive"),
         (("--batch-size", 0), "batch_size must be at least 1"),
         (("--seed", -1), "seed must lie between"),
     ],
@@ -315,13 +339,49 @@ def test_wrong_options_are_refused(tmp_path: Path, cli: Cli, options: tuple, mes
 def test_wrong_folders_are_refused_all_at_once(tmp_path: Path, cli: Cli):
     (tmp_path / "empty").mkdir()
     code, _, err = cli(
-        "synthesize", tmp_path / "empty", tmp_path / "missing",
-        reals(tmp_path / "a" / "sky", 4), reals(tmp_path / "b" / "sky", 4), "-o", tmp_path / "o",
+        "synthesize", tmp_path / "empty", tmp_path / "missing", reals(tmp_path / "a" / "sky", 4),
+        "-o", tmp_path / "o",
     )  # fmt: skip
+    reals(tmp_path / "b" / "sky", 4)
     assert code == 2
-    for part in ("empty holds no images", "missing holds no images", "sky, too"):
+    for part in ("empty holds no images", "missing holds no images"):
         assert part in err
+    code, _, err = cli(
+        "synthesize", tmp_path / "a" / "sky", tmp_path / "b" / "sky", "-o", tmp_path / "o"
+    )
+    assert code == 2
+    assert "sky, too" in err
     assert not (tmp_path / "o.partial").exists()
+
+
+def test_fakes_are_not_taken_for_reals(tmp_path: Path, cli: Cli):
+    labelled = make_data(tmp_path / "labelled")
+    code, _, err = cli("synthesize", labelled, "-o", tmp_path / "o")
+    assert code == 2
+    assert "Train/Fake would be learned from" in err
+    folder = reals(tmp_path / "reals", 10)
+    code, _, err = cli("synthesize", folder, "-o", folder / "out")
+    assert code == 2
+    assert "whose images are taken for real ones" in err
+    hidden = reals(tmp_path / ".hidden", 10)
+    assert cli("synthesize", hidden, "-o", tmp_path / "o")[0] == 2
+
+
+def test_fewer_images_than_generators_are_told_before_any_training(tmp_path: Path, cli: Cli):
+    folder = reals(tmp_path / "reals", 40)
+    code, _, err = cli(
+        "synthesize", folder, "-o", tmp_path / "o", "--generator", "vae,gan", "--valid", 1, *QUICK
+    )
+    assert code == 2
+    assert "1 images of reals for Valid are fewer than the generators" in err
+
+
+def test_what_cannot_be_read_says_why(tmp_path: Path, cli: Cli):
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "rubbish.png").write_bytes(b"rubbish")
+    code, _, err = cli("synthesize", tmp_path / "bad", "-o", tmp_path / "o")
+    assert code == 2
+    assert "rubbish.png: " in err
 
 
 def test_too_few_images_are_refused(tmp_path: Path):

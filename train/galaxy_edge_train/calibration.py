@@ -19,7 +19,8 @@ def temperature(scores: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8]) 
         labels: uint8 [N], 0 or 1.
 
     Returns:
-        T of sigmoid(logit / T), 0.05 to 20; above 1 where the scores were too sure.
+        T of sigmoid(logit / T); above 1 where the scores were too sure. 1, which changes nothing,
+        where all verdicts are right or the scores say nothing: no T is likeliest then.
     """
     inside = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
     logits = np.log(inside / (1 - inside))
@@ -29,7 +30,8 @@ def temperature(scores: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8]) 
         return float(np.mean(np.logaddexp(0, signed / np.exp(log_temperature))))
 
     found = minimize_scalar(surprise, bounds=tuple(np.log(_RANGE)), method="bounded")
-    return float(np.exp(found.x))
+    inside_range = _RANGE[0] * 1.01 < np.exp(found.x) < _RANGE[1] / 1.01
+    return float(np.exp(found.x)) if inside_range else 1.0
 
 
 def fold(model: keras.Model, temperature: float) -> None:

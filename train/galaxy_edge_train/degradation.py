@@ -3,6 +3,10 @@
 A network tells real from synthetic by whatever differs, and the easiest differences are no
 astronomy: a survey's compression, its resampling, its noise, its stretch. Whatever is varied here
 stops telling the class.
+
+It happens at the scale at which the model looks at images, ``--working-size``, or, without one, at
+the network's own, where small images have been enlarged already. Images should not be smaller than
+the working size: in training they are enlarged to it on their way, and later they are not.
 """
 
 from __future__ import annotations
@@ -59,7 +63,7 @@ def _degraded(image: Pixels, config: AugmentConfig, rng: np.random.Generator) ->
     factor = rng.uniform(1 - config.resample, 1)
     filters = rng.integers(len(_FILTERS), size=2)
     compressed = rng.random() < 0.5
-    quality = rng.integers(config.jpeg_quality, 101)
+    quality = round(rng.uniform(config.jpeg_quality, 100))
     if config.restretch or config.noise:
         levels = 255 * (image / 255.0) ** exponent + deviation * noise
         image = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
@@ -69,6 +73,6 @@ def _degraded(image: Pixels, config: AugmentConfig, rng: np.random.Generator) ->
         image = np.asarray(small.resize(image.shape[1::-1], _FILTERS[filters[1]]))
     if config.jpeg_quality < 100 and compressed:
         file = io.BytesIO()
-        Image.fromarray(image).save(file, "JPEG", quality=int(quality))
+        Image.fromarray(image).save(file, "JPEG", quality=quality)
         image = np.asarray(Image.open(file))
     return image

@@ -10,11 +10,12 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from galaxy_edge.images import Pixels
 from galaxy_edge_train.augmentation import Floats
 
 Arrays: TypeAlias = tuple[Floats, ...]
 
-#: The convolutions of every family halve the image three times, the U-Net after its patches.
+#: The convolutions of every family halve an image three or four times.
 MULTIPLE = 16
 
 
@@ -56,11 +57,11 @@ class Generator(keras.Model):  # type: ignore[misc]
                 [B, sources], one-hot; and what `draw` gave.
         """
 
-    def settle(self, images: Floats, sources: Floats) -> None:
+    def settle(self, images: Pixels, sources: Floats) -> None:
         """Learn from the training images, once its weights are final, what sampling needs.
 
         Args:
-            images: float32 [N, size, size, 3], -1 to 1.
+            images: uint8 [N, size, size, 3].
             sources: float32 [N, sources], one-hot.
         """
 
@@ -89,3 +90,8 @@ def normal(rng: np.random.Generator, *shape: int) -> Floats:
 def run(model: keras.Model, *inputs: npt.NDArray[np.float32]) -> Floats:
     """What a network gives for one batch, as it predicts (not as it trains)."""
     return np.asarray(model.predict_on_batch(list(inputs)), dtype=np.float32)
+
+
+def to_floats(images: Pixels) -> Floats:
+    """From grey levels, uint8 0 to 255, to float32, -1 to 1."""
+    return images.astype(np.float32) / np.float32(127.5) - 1

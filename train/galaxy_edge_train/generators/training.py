@@ -17,12 +17,13 @@ from galaxy_edge.errors import UsageError
 from galaxy_edge.files import replacing
 from galaxy_edge.images import Pixels
 from galaxy_edge_train.augmentation import Floats, turn
-from galaxy_edge_train.generators.generator import Generator
+from galaxy_edge_train.generators.generator import Generator, to_floats
 
 #: Samples are drawn with a running average of the weights of every eighth step, over the last
 #: thousand steps or so: the last weights alone are still on the move.
 _STRIDE = 8
 _AVERAGING = 0.992
+_RECENT = 4
 #: The third number of the seeds of what is drawn once an epoch, apart from those of its batches.
 _EPOCH = 2**32 - 1
 
@@ -111,22 +112,21 @@ def fit(
             inputs = (batch, sources[chosen], *generator.draw(len(chosen), rng))
             generator.reset_metrics()
             total += float(generator.train_on_batch(inputs))
-            if step % _STRIDE == 0:
-                _follow(average, generator, (epoch * steps + step) // _STRIDE)
+            updates, between = divmod(epoch * steps + step, _STRIDE)
+            if not between:
+                _follow(average, generator, updates)
             told(epoch + 1, step + 1, steps, total / (step + 1))
         if not math.isfinite(total):
-            raise UsageError(f"the {type(generator).__name__} diverged in epoch {epoch + 1}")
+            raise UsageError(
+                f"the training of the {type(generator).__name__} diverged in epoch {epoch + 1}; "
+                "begin anew with another --seed or --batch-size"
+            )
         losses.append(total / steps)
         seconds += time.monotonic() - started
         _keep(generator, average, checkpoint, Progress(losses, seconds))
     generator.set_weights(average)
-    generator.settle(to_floats(images), sources)
+    generator.settle(images, sources)
     return Progress(losses, seconds)
-
-
-def to_floats(images: Pixels) -> Floats:
-    """From grey levels, uint8 0 to 255, to float32, -1 to 1."""
-    return images.astype(np.float32) / np.float32(127.5) - 1
 
 
 def to_pixels(images: Floats) -> Pixels:
@@ -148,8 +148,8 @@ def _touch(generator: Generator, images: Pixels, sources: Floats) -> None:
 
 
 def _follow(average: list[Floats], generator: Generator, updates: int) -> None:
-    """Move the running average on; it weighs the first weights as little as any others."""
-    share = max(1 - _AVERAGING, 1 / (1 + updates))
+    """Move the running average on; in a short training it is of the later steps, not the first."""
+    share = max(1 - _AVERAGING, min(1.0, _RECENT / (_RECENT + updates)))
     for kept, weight in zip(average, generator.get_weights(), strict=True):
         np.add(kept, share * (weight - kept), out=kept)
 

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from keras import layers, ops
 
+from galaxy_edge.images import Pixels
 from galaxy_edge_train.augmentation import Floats
-from galaxy_edge_train.generators.generator import Arrays, Generator, normal, run
+from galaxy_edge_train.generators.generator import Arrays, Generator, normal, run, to_floats
 
 _LATENT = 96
 #: Images encoded at once.
@@ -54,13 +55,13 @@ class Vae(Generator):
         self.add_loss(misfit + ops.mean(ops.sum(divergence, axis=-1)) / values)
         return pixels
 
-    def settle(self, images: Floats, sources: Floats) -> None:
+    def settle(self, images: Pixels, sources: Floats) -> None:
         """Find where the images of each source lie among the latent variables."""
         self._places = []
         for source in np.eye(self.sources, dtype=np.float32):
             chosen = images[sources @ source == 1]
             parts = [
-                run(self.encoder, part, np.tile(source, (len(part), 1)))
+                run(self.encoder, to_floats(part), np.tile(source, (len(part), 1)))
                 for part in np.array_split(chosen, -(-len(chosen) // _AT_ONCE))
             ]
             mean, log_variance = np.split(np.concatenate(parts).astype(np.float64), 2, axis=-1)

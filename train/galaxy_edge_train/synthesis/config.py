@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -49,6 +50,8 @@ class SynthesisConfig:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}")
         if not 0 <= self.seed < 2**32:
             raise UsageError(f"the seed must lie between 0 and {2**32 - 1}, not {self.seed}")
+        if self.minutes is not None and not math.isfinite(self.minutes):
+            raise UsageError(f"minutes must be a number, not {self.minutes}")
         for name in self.families:
             self.budget(name)  # refuses what it cannot be
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from scipy import stats
 
+from galaxy_edge.evaluation.sheet import contact_sheet
 from galaxy_edge.files import replacing, write_text
 from galaxy_edge.folders import images_below
 from galaxy_edge.images import Pixels
@@ -20,6 +21,8 @@ from galaxy_edge_train.synthesis.measures import Numbers
 #: Images of each kind that are looked at, and shown.
 _MEASURED = 1000
 _SHOWN = 12
+#: Side of an image on the contact sheet, pixels.
+_TILE = 128
 _COLOURS = {"vae": "#c8553d", "gan": "#588157", "diffusion": "#7b5ea7"}
 
 
@@ -92,9 +95,9 @@ def _apart(some: Numbers, others: Numbers) -> float | None:
 
 def _images(folder: Path) -> Pixels:
     files = images_below(folder)
-    # Every so many: the files of one source lie side by side.
-    files = files[:: max(1, len(files) // _MEASURED)][:_MEASURED]
-    return np.stack([_opened(path) for path in files])
+    # Evenly over the list: the files of one source lie side by side.
+    chosen = np.linspace(0, len(files) - 1, min(len(files), _MEASURED)).astype(int)
+    return np.stack([_opened(files[i]) for i in chosen])
 
 
 def _opened(path: Path) -> Pixels:
@@ -104,7 +107,7 @@ def _opened(path: Path) -> Pixels:
 
 def _draw(path: Path, kinds: dict[str, _Measured]) -> None:
     figure = Figure(figsize=(11, 7), layout="constrained")
-    (spectra, profiles, light), (red, blue, _) = figure.subplots(2, 3)
+    (spectra, profiles, light), (red, blue, legend) = figure.subplots(2, 3)
     for name, each in kinds.items():
         real = name.startswith("real")
         style: dict[str, Any] = {
@@ -115,13 +118,13 @@ def _draw(path: Path, kinds: dict[str, _Measured]) -> None:
         }
         spectra.plot(np.arange(1, len(each.spectrum) + 1), each.spectrum, **style)
         profiles.plot(np.arange(len(each.profile)), each.profile, **style)
-        for axes, values in (
-            (light, each.concentrations),
-            (red, each.colours[:, 0]),
-            (blue, each.colours[:, 1]),
+        for axes, values, (low, high) in (
+            (light, each.concentrations, (0.0, 6.0)),
+            (red, each.colours[:, 0], (-1.5, 1.5)),
+            (blue, each.colours[:, 1], (-1.5, 1.5)),
         ):
-            bins = np.linspace(*_RANGES[axes is light], 41)
-            axes.hist(values, bins=bins, density=True, histtype="step", **style)
+            shown = np.clip(values, low, high)  # what lies beyond is in the outermost bars
+            axes.hist(shown, np.linspace(low, high, 41), density=True, histtype="step", **style)
     spectra.set(
         title="Radial power spectrum", xlabel="cycles per image", xscale="log", yscale="log"
     )
@@ -129,36 +132,25 @@ def _draw(path: Path, kinds: dict[str, _Measured]) -> None:
     light.set(title="Concentration", xlabel="5 log10(r80 / r20)")
     red.set(title="Colour", xlabel="red - green, mag as displayed")
     blue.set(title="Colour", xlabel="green - blue, mag as displayed")
-    _.axis("off")
-    _.legend(*spectra.get_legend_handles_labels(), loc="center", frameon=False)
+    legend.axis("off")
+    legend.legend(*spectra.get_legend_handles_labels(), loc="center", frameon=False)
     for axes in (spectra, profiles, light, red, blue):
         axes.grid(alpha=0.3)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=120)
 
 
-#: Of the histograms: colours, concentrations.
-_RANGES = ((-1.5, 1.5), (0.0, 6.0))
-
-
 def _sheet(path: Path, valid: Path) -> None:
-    """Rows of images: a row of reals for each source, and one of fakes for each family of each."""
+    """Rows of images: reals of each source, then fakes of each family after each source."""
     folders = sorted((valid / "Real").iterdir())
     folders += [
         s for family in sorted((valid / "Fake").iterdir()) for s in sorted(family.iterdir())
     ]
-    rows = []
+    images, captions = [], []
     for folder in folders:
-        files = images_below(folder)[:_SHOWN]
-        rows.append((folder.relative_to(valid).as_posix(), [_opened(file) for file in files]))
-    figure = Figure(figsize=(_SHOWN * 0.95 + 1.6, len(rows) * 0.95), layout="constrained")
-    grid = figure.subplots(len(rows), _SHOWN, squeeze=False)
-    for line, (name, images) in zip(grid, rows, strict=True):
-        line[0].set_ylabel(name.replace("/", "\n"), rotation=0, ha="right", va="center")
-        for axes in line:
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_visible(False)
-        for axes, image in zip(line, images, strict=False):
-            axes.imshow(image)
+        row = [Image.fromarray(_opened(file)) for file in images_below(folder)[:_SHOWN]]
+        # The rest of a short row stays as dark as the sky.
+        images += row + [Image.new("RGB", (1, 1))] * (_SHOWN - len(row))
+        captions += [folder.relative_to(valid).as_posix()] * len(row) + [""] * (_SHOWN - len(row))
     with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+        contact_sheet(images, captions, columns=_SHOWN, tile=_TILE).save(temporary)

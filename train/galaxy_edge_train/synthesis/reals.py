@@ -10,11 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-import numpy as np
-
+from galaxy_edge import images
 from galaxy_edge.errors import DatasetError, ImageError
 from galaxy_edge.folders import images_below
-from galaxy_edge.images import Pixels, decode
+from galaxy_edge.images import Pixels
 from galaxy_edge.manifest import Preprocessing
 
 Half: TypeAlias = Literal["Train", "Valid"]
@@ -29,7 +28,8 @@ class Cutout:
 
     Attributes:
         path: the file it was first met in.
-        digest: SHA-256 of its pixels, hexadecimal: of the image, not of the file that holds it.
+        digest: SHA-256 of the decoded image in its own size, hexadecimal: not of the file that
+            holds it, nor of what ``pixels`` makes of it.
         pixels: uint8 (size, size, 3), RGB.
     """
 
@@ -44,7 +44,8 @@ class Source:
 
     Attributes:
         name: the folder's.
-        halves: "Train" and "Valid", each in the order of its digests, without doubles.
+        halves: "Train" and "Valid", each in the order of its digests. No image is in two halves,
+            or in two sources.
         faults: files that could not be read, and why.
     """
 
@@ -70,35 +71,38 @@ def read(
         progress: called with the files done so far and their number.
 
     Raises:
-        DatasetError: with every folder that is missing, empty, or named like another.
+        DatasetError: with every folder that is missing or empty, named like another, holds fakes,
+            or has fewer than two readable images for a half.
     """
+    _check_names(folders)
     listed = [_listed(folder) for folder in folders]
     problems = [
         f"{folder} holds no images to learn from"
         for folder, files in zip(folders, listed, strict=True)
         if not files
     ]
-    names = [folder.resolve().name for folder in folders]
     problems += [
-        f"{folder}: another folder is called {name}, too; sources are told apart by their names"
-        for index, (folder, name) in enumerate(zip(folders, names, strict=True))
-        if name in names[:index]
+        f"{path} would be learned from: give the folders of real images alone"
+        for folder, files in zip(folders, listed, strict=True)
+        for path in (_fakes(folder) if files else ())
     ]
     if problems:
         raise DatasetError(", ".join(map(str, folders)), problems)
     total, done = sum(map(len, listed)), 0
-    sources = []
+    found: list[_Found] = []
     with ThreadPoolExecutor() as pool:
-        for name, files in zip(names, listed, strict=True):
-            source = _Building(name)
+        for folder, files in zip(folders, listed, strict=True):
+            source = _Found(folder.absolute().name)
             results = pool.map(partial(_decoded, preprocessing), [path for path, _ in files])
             for (path, half), result in zip(files, results, strict=True):
                 source.add(path, half, result)
                 done += 1
                 progress(done, total)
-            sources.append(source.built())
+            found.append(source)
+    sources = _without_doubles(found)
     short = [
         f"{source.name} has {len(source.halves[half])} readable images for {half}, and needs two"
+        + "".join(f" ({path}: {fault})" for path, fault in source.faults[:1])
         for source in sources
         for half in HALVES
         if len(source.halves[half]) < 2
@@ -113,32 +117,64 @@ def half_of(digest: str) -> Half:
     return "Valid" if int(digest[:16], 16) < _VALID_SHARE * 16**16 else "Train"
 
 
-class _Building:
-    """A source under way."""
+class _Found:
+    """What was found in a folder, by digest."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
-        self._halves: dict[Half, dict[str, Cutout]] = {half: {} for half in HALVES}
-        self._faults: list[tuple[Path, str]] = []
+        self.name = name
+        self.halves: dict[Half, dict[str, Cutout]] = {half: {} for half in HALVES}
+        self.faults: list[tuple[Path, str]] = []
 
-    def add(self, path: Path, half: Half | None, result: Pixels | str) -> None:
+    def add(self, path: Path, half: Half | None, result: tuple[str, Pixels] | str) -> None:
         if isinstance(result, str):
-            self._faults.append((path, result))
+            self.faults.append((path, result))
             return
-        digest = hashlib.sha256(result.tobytes()).hexdigest()
-        found = self._halves[half or half_of(digest)]
-        found.setdefault(digest, Cutout(path, digest, result))
+        digest, pixels = result
+        self.halves[half or half_of(digest)].setdefault(digest, Cutout(path, digest, pixels))
 
-    def built(self) -> Source:
-        train, valid = (self._halves[half] for half in HALVES)
-        # Given halves may share an image under two names: no generator learns from it.
-        for digest in valid.keys() & train.keys():
-            del train[digest]
-        ordered: dict[Half, tuple[Cutout, ...]] = {
-            half: tuple(cutouts[digest] for digest in sorted(cutouts))
-            for half, cutouts in self._halves.items()
-        }
-        return Source(self._name, ordered, tuple(self._faults))
+
+def _without_doubles(found: list[_Found]) -> list[Source]:
+    """Keep each image once, so that no generator learns from what another folder validates with.
+
+    It stays in a validation half, if it is in one, and in the first source of those that have it.
+    """
+    seen: set[str] = set()
+    kept: list[dict[Half, tuple[Cutout, ...]]] = [{} for _ in found]
+    for half in reversed(HALVES):
+        for source, halves in zip(found, kept, strict=True):
+            new = sorted(source.halves[half].keys() - seen)
+            seen.update(new)
+            halves[half] = tuple(source.halves[half][digest] for digest in new)
+    return [
+        Source(source.name, halves, tuple(source.faults))
+        for source, halves in zip(found, kept, strict=True)
+    ]
+
+
+def _check_names(folders: Sequence[Path]) -> None:
+    """Sources are told apart by the names of their folders, which become folders again."""
+    problems = []
+    names: list[str] = []
+    for folder in folders:
+        name = folder.absolute().name
+        if not name or name.startswith("."):
+            problems.append(f"{folder} cannot name a source; give a folder whose name is no dot's")
+        if name.casefold() in names:
+            problems.append(f"{folder}: another folder is called {name}, too")
+        names.append(name.casefold())
+    if problems:
+        raise DatasetError(", ".join(map(str, folders)), problems)
+
+
+def _fakes(folder: Path) -> list[Path]:
+    """Folders of fakes in a folder, or in its halves, which somebody labelled."""
+    below = [folder, *(entry for entry in folder.iterdir() if entry.is_dir())]
+    return sorted(
+        entry
+        for place in below
+        for entry in place.iterdir()
+        if entry.is_dir() and entry.name.casefold() == "fake"
+    )
 
 
 def _listed(folder: Path) -> list[tuple[Path, Half | None]]:
@@ -152,8 +188,10 @@ def _listed(folder: Path) -> list[tuple[Path, Half | None]]:
     return [(path, None) for path in images_below(folder)]
 
 
-def _decoded(preprocessing: Preprocessing, path: Path) -> Pixels | str:
+def _decoded(preprocessing: Preprocessing, path: Path) -> tuple[str, Pixels] | str:
     try:
-        return np.ascontiguousarray(decode(path, preprocessing))
+        image = images.read(path, preprocessing.stretch)
+        digest = hashlib.sha256(f"{image.size}".encode() + image.tobytes()).hexdigest()
+        return digest, images.fit(image, preprocessing)
     except (ImageError, OSError) as error:
         return str(error)

@@ -10,10 +10,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from galaxy_edge.errors import UsageError
 from galaxy_edge.images import Pixels
 from galaxy_edge_train.augmentation import Floats
 from galaxy_edge_train.generators import FAMILIES, Generator
 from galaxy_edge_train.generators.training import Progress, fit, to_pixels
+from galaxy_edge_train.network import keras_in_use
 from galaxy_edge_train.progress import Bar
 from galaxy_edge_train.run import Run
 from galaxy_edge_train.synthesis import realism, reals
@@ -24,6 +26,8 @@ from galaxy_edge_train.synthesis.writer import write
 
 #: Images made at once: memory, and a step of the progress bar.
 _AT_ONCE = 64
+#: Keeps the samples' random numbers apart from those of the training.
+_SAMPLES = 2**32 - 2
 
 
 def synthesize(
@@ -55,20 +59,24 @@ def synthesize(
     run = Run(output)
     # `start` asks again; asking here spares the user the wait for a sure refusal.
     run.check_free(resume=resume)
+    for folder in folders:
+        if output.resolve().is_relative_to(folder.resolve()):
+            raise UsageError(f"{output} lies in {folder}, whose images are taken for real ones")
     with Bar(quiet=quiet) as bar:
         sources = reals.read(folders, config.preprocessing, bar.decoded)
         for source in sources:
             for path, fault in source.faults:
                 bar.note(f"left out: {path}: {fault}")
-        run.start(config.document(), _manifest(sources), resume=resume)
+        run.start(config.document() | {"keras": keras_in_use()}, _manifest(sources), resume=resume)
         counts = _counts(sources, config)
+        bar.clear()
         for half in HALVES:
             for source, count in zip(sources, counts[half], strict=True):
                 chosen = [cutout.pixels for cutout in source.halves[half][:count]]
                 write(run.partial / half / "Real" / source.name, chosen)
         trained = {}
         for name in config.families:
-            generator, trained[name] = _train(name, sources, config, run, bar)
+            generator, trained[name] = _train(name, sources, counts["Train"], config, run, bar)
             _write_fakes(name, generator, sources, counts, config, run, bar)
         run.write_json("generators.json", {name: asdict(each) for name, each in trained.items()})
         bar.note("comparing real and synthetic images")
@@ -77,7 +85,12 @@ def synthesize(
 
 
 def _train(
-    name: str, sources: list[Source], config: SynthesisConfig, run: Run, bar: Bar
+    name: str,
+    sources: list[Source],
+    counts: list[int],
+    config: SynthesisConfig,
+    run: Run,
+    bar: Bar,
 ) -> tuple[Generator, Progress]:
     # Each family starts from the seed, whichever others are made with it.
     keras.utils.set_random_seed(config.seed)
@@ -91,7 +104,12 @@ def _train(
             bar.clear()
             bar.note(text)
 
-    learned = [(i, cutout) for i, s in enumerate(sources) for cutout in s.halves["Train"]]
+    # The very reals that are written: as many from each source, and no more work than was asked.
+    learned = [
+        (i, cutout)
+        for i, count in enumerate(counts)
+        for cutout in sources[i].halves["Train"][:count]
+    ]
     progress = fit(
         generator,
         np.stack([cutout.pixels for _, cutout in learned]),
@@ -121,7 +139,7 @@ def _write_fakes(
         for i in range(len(sources))
     ]
     kinds = [i for _, i, share in groups for _ in range(share)]
-    rng = np.random.default_rng(config.seed)
+    rng = np.random.default_rng([config.seed, _SAMPLES])
     fakes: list[Pixels] = []
     while len(fakes) < len(kinds):
         asked = kinds[len(fakes) : len(fakes) + _AT_ONCE]
@@ -139,10 +157,19 @@ def _write_fakes(
 def _counts(sources: list[Source], config: SynthesisConfig) -> dict[Half, list[int]]:
     """Images of each class from each source: the same for both, so that it tells neither."""
     wanted: dict[Half, int] = {"Train": config.train, "Valid": config.valid}
-    return {
+    counts = {
         half: allocate(wanted[half], [len(source.halves[half]) for source in sources])
         for half in HALVES
     }
+    least = len(config.families)
+    for half, each in counts.items():
+        for source, count in zip(sources, each, strict=True):
+            if count < least:
+                raise UsageError(
+                    f"{count} images of {source.name} for {half} are fewer than the generators: "
+                    "give more, with a larger --train and --valid, or fewer --generator"
+                )
+    return counts
 
 
 def _one_hot(kinds: Sequence[int], number: int) -> Floats:

@@ -1,0 +1,73 @@
+"""tools/leave-one-out: whom each network has not seen, what it makes of them, and going on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import encoded, galaxy
+
+TOOL = Path(__file__).parents[1] / "tools" / "leave-one-out"
+OPTIONS = ("--image-size", "24", "--filters", "4", "--dense-units", "4", "--batch-size", "8",
+           "--epochs", "1", "--augment", "none")  # fmt: skip
+
+
+def leave_one_out(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(TOOL), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def images(folder: Path, count: int, *, real: bool) -> None:
+    folder.mkdir(parents=True)
+    for number in range(count):
+        # Of each place its own: no image may be in two halves or classes.
+        seed = zlib.crc32(f"{folder.relative_to(folder.parents[3])}/{number}".encode())
+        (folder / f"{number}.png").write_bytes(encoded(galaxy(seed, real=real)))
+
+
+def dataset(root: Path, families: tuple[str, ...], sources: tuple[str, ...]) -> Path:
+    for half in ("Train", "Valid"):
+        for source in sources:
+            images(root / half / "Real" / source, 8, real=True)
+            for family in families:
+                images(root / half / "Fake" / family / source, 4, real=False)
+    return root
+
+
+@pytest.mark.slow
+def test_each_family_is_left_out_once(tmp_path: Path):
+    data = dataset(tmp_path / "data", ("vae", "gan"), ("sky",))
+    images(tmp_path / "zoo", 5, real=True)
+    asked = (data, "-o", tmp_path / "loo", "--unseen", tmp_path / "zoo", "--", *OPTIONS)
+    first = leave_one_out(*asked)
+    assert first.returncode == 0, first.stderr
+    rows = [line.split(" | ") for line in first.stdout.splitlines() if line.startswith("| ")]
+    assert [row[0] for row in rows] == ["| left out", "| nothing", "| gan", "| vae"]
+    assert rows[0][2:] == ["gan", "vae", "sky", "zoo |"]
+    # What a network had not been trained on is in bold: the family left out, and the unseen reals.
+    bold = [[cell.startswith("**") for cell in row[2:]] for row in rows[1:]]
+    assert bold == [
+        [False, False, False, True], [True, False, False, True], [False, True, False, True],
+    ]  # fmt: skip
+    without_gan = tmp_path / "loo" / "data" / "gan" / "Train" / "Fake"
+    assert [path.name for path in without_gan.iterdir()] == ["vae"]
+    # A second call finds everything done; one with other options is refused.
+    assert leave_one_out(*asked).stdout == first.stdout
+    assert leave_one_out(*asked, "--seed", 3).returncode == 2
+
+
+def test_what_it_cannot_do_is_refused(tmp_path: Path):
+    nothing = leave_one_out(tmp_path, "-o", tmp_path / "loo")
+    assert nothing.returncode == 2
+    assert "made by `galaxy-edge synthesize`" in nothing.stderr
+    data = dataset(tmp_path / "data", ("vae",), ("sky",))
+    foreign = leave_one_out(data, "-o", data)
+    assert foreign.returncode == 2
+    assert "holds something else" in foreign.stderr
+    alike = leave_one_out(data, "-o", tmp_path / "loo", "--unseen", tmp_path / "elsewhere" / "sky")
+    assert alike.returncode == 2
+    assert "two are alike" in alike.stderr
