@@ -121,7 +121,7 @@ def evaluate(
     for note in (*predictor.notes, *labelled.notes):
         print(f"galaxy-edge: {printable(note)}", file=sys.stderr)
     if output is not None:
-        folder.claim(output, labelled.folders)
+        folder.claim(output, labelled.places)
     total = sum(len(source.images) for source in labelled.sources)
     with ticking(shown=not quiet, total=total) as tick:
         evaluation = measure(predictor, str(data), labelled, resampling, tick)

@@ -25,7 +25,7 @@ from galaxy_edge.results import printable
 COLOURS = ("#c8553d", "#3b6ea5")
 _GREY = "#888888"
 #: A figure with more sources cannot be read; the tables have all.
-_SOURCES = 12
+_SOURCES = 8
 
 
 def roc(evaluation: Evaluation) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from galaxy_edge.errors import UsageError
@@ -26,12 +26,12 @@ FILES = (
 )
 
 
-def claim(folder: Path, data: Sequence[Path]) -> None:
+def claim(folder: Path, data: Iterable[Path]) -> None:
     """Make the folder, or take one that is empty or holds nothing but an earlier evaluation.
 
     Args:
         folder: where the files will be.
-        data: class folders; the figures must not become images of a class.
+        data: folders of images; the figures must not become images of a class.
 
     Raises:
         UsageError: it holds other files, is no folder, or lies in the data.
@@ -53,11 +53,21 @@ def claim(folder: Path, data: Sequence[Path]) -> None:
         for one in folder.iterdir()
         if not (one.name.startswith(".") or (one.name in FILES and one.is_file()))
     }
+    if (folder / FILES[0]).is_file() and not _is_ours(folder / FILES[0]):
+        others.add(FILES[0])
     if others:
         some = ", ".join(sorted(others)[:3]) + (", ..." if len(others) > 3 else "")
         raise UsageError(
             f"{folder} holds more than an earlier evaluation ({some}); name another folder"
         )
+
+
+def _is_ours(metrics: Path) -> bool:
+    """Whether ``metrics.json`` is of an evaluation; other programs use the name."""
+    try:
+        return "reliability" in json.loads(metrics.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def write(folder: Path, evaluation: Evaluation, stretch: Stretch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -49,6 +50,16 @@ class Labelled:
     split: Split | None
     sources: tuple[LabelledSource, ...]
     notes: tuple[str, ...]
+
+    @property
+    def places(self) -> set[Path]:
+        """The class folders, and those that images lie in, which links may lead to."""
+        images = (one for source in self.sources for one in source.images)
+        return {*self.folders} | {
+            Path(os.path.realpath(path)).parent
+            for one in images
+            for path in ((one,) if isinstance(one, str) else one)
+        }
 
 
 def find(

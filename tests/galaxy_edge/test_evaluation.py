@@ -9,6 +9,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from base64 import b64decode
@@ -142,6 +143,24 @@ def test_a_folder_in_the_place_of_a_file_is_told_before_anything_is_scored(
     assert (code, out) == (2, "")
     assert "roc.png" in err
     assert "Real/survey" not in err
+
+
+def test_a_file_of_another_program_is_left_alone(sources: Path, cli: Cli, tmp_path: Path):
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "metrics.json").write_text('{"epochs": 3}')
+    code, _, err = cli("evaluate", sources, "-o", tmp_path / "report")
+    assert code == 2
+    assert "metrics.json" in err
+    assert (tmp_path / "report" / "metrics.json").read_text() == '{"epochs": 3}'
+
+
+def test_figures_never_become_images_behind_a_link(sources: Path, cli: Cli, tmp_path: Path):
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(sources / "Real" / "survey", elsewhere)
+    (sources / "Real" / "linked").symlink_to(elsewhere, target_is_directory=True)
+    code, _, err = cli("evaluate", sources, "-o", elsewhere / "report")
+    assert code == 2
+    assert "taken for images" in err
 
 
 def test_a_full_disk_does_not_take_the_numbers_with_it(
