@@ -16,8 +16,8 @@ keras = pytest.importorskip("keras")
 from galaxy_edge.errors import UsageError  # noqa: E402
 from galaxy_edge_train.generators import FAMILIES, Generator  # noqa: E402
 from galaxy_edge_train.generators.gan import BOUND, SpectralBound  # noqa: E402
-from galaxy_edge_train.generators.generator import to_floats  # noqa: E402
-from galaxy_edge_train.generators.training import Budget, fit, to_pixels  # noqa: E402
+from galaxy_edge_train.generators.generator import to_floats, to_pixels  # noqa: E402
+from galaxy_edge_train.generators.training import Budget, fit  # noqa: E402
 from tests.conftest import galaxy  # noqa: E402
 
 SIZE = 16

@@ -374,6 +374,7 @@ def test_fewer_images_than_generators_are_told_before_any_training(tmp_path: Pat
     )
     assert code == 2
     assert "1 images of reals for Valid are fewer than the generators" in err
+    assert not (tmp_path / "o.partial").exists()
 
 
 def test_what_cannot_be_read_says_why(tmp_path: Path, cli: Cli):

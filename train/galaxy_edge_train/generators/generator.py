@@ -95,3 +95,9 @@ def run(model: keras.Model, *inputs: npt.NDArray[np.float32]) -> Floats:
 def to_floats(images: Pixels) -> Floats:
     """From grey levels, uint8 0 to 255, to float32, -1 to 1."""
     return images.astype(np.float32) / np.float32(127.5) - 1
+
+
+def to_pixels(images: Floats) -> Pixels:
+    """From float32, -1 to 1, to the nearest grey level, uint8; what is beyond is clipped."""
+    levels = np.clip(np.rint((images + 1) * np.float32(127.5)), 0, 255)
+    return np.asarray(levels, dtype=np.uint8)

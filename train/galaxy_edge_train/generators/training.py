@@ -23,6 +23,7 @@ from galaxy_edge_train.generators.generator import Generator, to_floats
 #: thousand steps or so: the last weights alone are still on the move.
 _STRIDE = 8
 _AVERAGING = 0.992
+#: Until then it is weighted towards its last few updates: the first weights are chance.
 _RECENT = 4
 #: The third number of the seeds of what is drawn once an epoch, apart from those of its batches.
 _EPOCH = 2**32 - 1
@@ -127,12 +128,6 @@ def fit(
     generator.set_weights(average)
     generator.settle(images, sources)
     return Progress(losses, seconds)
-
-
-def to_pixels(images: Floats) -> Pixels:
-    """From float32, -1 to 1, to the nearest grey level, uint8; what is beyond is clipped."""
-    levels = np.clip(np.rint((images + 1) * np.float32(127.5)), 0, 255)
-    return np.asarray(levels, dtype=np.uint8)
 
 
 def _turned(images: Pixels, rng: np.random.Generator) -> Pixels:

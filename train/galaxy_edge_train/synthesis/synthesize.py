@@ -14,7 +14,8 @@ from galaxy_edge.errors import UsageError
 from galaxy_edge.images import Pixels
 from galaxy_edge_train.augmentation import Floats
 from galaxy_edge_train.generators import FAMILIES, Generator
-from galaxy_edge_train.generators.training import Progress, fit, to_pixels
+from galaxy_edge_train.generators.generator import to_pixels
+from galaxy_edge_train.generators.training import Progress, fit
 from galaxy_edge_train.network import keras_in_use
 from galaxy_edge_train.progress import Bar
 from galaxy_edge_train.run import Run
@@ -67,8 +68,9 @@ def synthesize(
         for source in sources:
             for path, fault in source.faults:
                 bar.note(f"left out: {path}: {fault}")
-        run.start(config.document() | {"keras": keras_in_use()}, _manifest(sources), resume=resume)
+        # Before the folder is made: what is refused here would stand in the way of the next try.
         counts = _counts(sources, config)
+        run.start(config.document() | {"keras": keras_in_use()}, _manifest(sources), resume=resume)
         bar.clear()
         for half in HALVES:
             for source, count in zip(sources, counts[half], strict=True):
