@@ -12,7 +12,7 @@ import pytest
 keras = pytest.importorskip("keras")
 
 from galaxy_edge_train import network  # noqa: E402
-from galaxy_edge_train.calibration import fold, temperature  # noqa: E402
+from galaxy_edge_train.calibration import calibrated_by_others, fold, temperature  # noqa: E402
 from galaxy_edge_train.config import NetworkConfig  # noqa: E402
 from tests.conftest import TINY, make_data  # noqa: E402
 
@@ -40,6 +40,17 @@ def test_faultless_and_senseless_scores_are_left_alone():
     assert temperature(scores, 1 - labels) == 1
 
 
+def test_a_half_of_the_scores_is_calibrated_by_the_other():
+    """Every other score is too sure by 3, the others are right as they are."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, 50_000)
+    labels = (rng.random(50_000) < 1 / (1 + np.exp(-logits))).astype(np.uint8)
+    given = np.where(np.arange(50_000) % 2, logits, 3 * logits)
+    found = logit(calibrated_by_others((1 / (1 + np.exp(-given))).astype(np.float32), labels))
+    assert np.median(found[::2] / given[::2]) == pytest.approx(1, rel=0.05)
+    assert np.median(found[1::2] / given[1::2]) == pytest.approx(1 / 3, rel=0.05)
+
+
 def test_folding_divides_the_logits():
     keras.utils.set_random_seed(0)
     model = network.build(NetworkConfig(filters=(4,), dense_units=8), 16)
@@ -58,7 +69,9 @@ def test_a_calibrated_run_ranks_as_before_and_says_its_temperature(tmp_path: Pat
         assert cli("train", data, "-o", run, *TINY, "--epochs", 2, *options)[0] == 0
         metrics.append(json.loads((run / "metrics.json").read_text()))
     plain, calibrated = metrics
-    assert plain["temperature"] == 1.0
+    assert "temperature" not in plain
     assert calibrated["temperature"] != 1.0
+    assert 0 <= calibrated["held_out_calibration_error"] <= 1
+    assert 0 <= calibrated["Valid"]["expected_calibration_error"] <= 1
     assert calibrated["Valid"]["auc"] == plain["Valid"]["auc"]
     assert calibrated["Valid"]["log_loss"] < plain["Valid"]["log_loss"]

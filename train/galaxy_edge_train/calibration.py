@@ -22,8 +22,7 @@ def temperature(scores: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8]) 
         T of sigmoid(logit / T); above 1 where the scores were too sure. 1, which changes nothing,
         where all verdicts are right or the scores say nothing: no T is likeliest then.
     """
-    inside = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
-    logits = np.log(inside / (1 - inside))
+    logits = _logits(scores)
     signed = np.where(labels == 1, -logits, logits)
 
     def surprise(log_temperature: float) -> float:
@@ -32,6 +31,35 @@ def temperature(scores: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8]) 
     found = minimize_scalar(surprise, bounds=tuple(np.log(_RANGE)), method="bounded")
     inside_range = _RANGE[0] * 1.01 < np.exp(found.x) < _RANGE[1] / 1.01
     return float(np.exp(found.x)) if inside_range else 1.0
+
+
+def calibrated_by_others(
+    scores: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.float64]:
+    """Calibrate each half of the scores, every other one, with the temperature of the other half.
+
+    A temperature is no test of the scores it was fitted on; these scores are of no part in it.
+
+    Args:
+        scores: float32 [N], P(positive), 0 to 1, N at least 2.
+        labels: uint8 [N], 0 or 1.
+
+    Returns:
+        float64 [N], P(positive).
+    """
+    calibrated = np.empty(len(scores))
+    for own, other in (
+        (slice(0, None, 2), slice(1, None, 2)),
+        (slice(1, None, 2), slice(0, None, 2)),
+    ):
+        logits = _logits(scores[own]) / temperature(scores[other], labels[other])
+        calibrated[own] = 1 / (1 + np.exp(-logits))
+    return calibrated
+
+
+def _logits(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    inside = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
+    return np.log(inside / (1 - inside))
 
 
 def fold(model: keras.Model, temperature: float) -> None:

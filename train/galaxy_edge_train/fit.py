@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from galaxy_edge.errors import UsageError
+from galaxy_edge.evaluation.measures import bins, calibration_error
 from galaxy_edge.folders import Loaded
 from galaxy_edge_train import dataset, figures, metrics, network
 from galaxy_edge_train.batches import Batches
-from galaxy_edge_train.calibration import fold, temperature
+from galaxy_edge_train.calibration import calibrated_by_others, fold, temperature
 from galaxy_edge_train.callbacks import Recorder
 from galaxy_edge_train.config import TrainConfig
 from galaxy_edge_train.dataset import Dataset
@@ -105,11 +106,7 @@ def _finish(run: Run, data: Dataset, config: TrainConfig, recorder: Recorder) ->
     # are Adam's moments, which belong to the last epoch.
     model = network.build(config.network, config.preprocessing.size)
     model.load_weights(run.checkpoints / state.best)
-    found = 1.0
-    if config.calibrate:
-        held_out = data.splits["Valid"]
-        found = temperature(_scores(model, _in_order(held_out, config)), held_out.labels)
-        fold(model, found)
+    calibration = _calibrate(model, data.splits["Valid"], config) if config.calibrate else {}
     model.save(run.partial / "model.keras")
     # Keras calls HDF5 a legacy format; the documentation asks for it.
     logging.getLogger("absl").setLevel(logging.ERROR)
@@ -120,17 +117,27 @@ def _finish(run: Run, data: Dataset, config: TrainConfig, recorder: Recorder) ->
         "best_epoch": best_epoch(recorder.history) + 1,
         "stopped": recorder.stopped,
         "parameters": model.count_params(),
-        "temperature": found,
         "backend": keras.backend.backend(),
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in ("galaxy-edge", "keras", "numpy", "pillow")},
-    }
+    } | calibration
     for split in ("Valid", "Test"):
         if loaded := data.splits.get(split):
             scores = _scores(model, _in_order(loaded, config))
             document[split] = metrics.measure(loaded.labels, scores)
     run.write_json("metrics.json", document)
     return run.finish()
+
+
+def _calibrate(model: keras.Model, valid: Loaded, config: TrainConfig) -> dict[str, float]:
+    scores = _scores(model, _in_order(valid, config))
+    found = temperature(scores, valid.labels)
+    fold(model, found)
+    fair = calibrated_by_others(scores, valid.labels)
+    return {
+        "temperature": found,
+        "held_out_calibration_error": calibration_error(bins(valid.labels, fair)),
+    }
 
 
 def _in_order(images: Loaded, config: TrainConfig) -> Batches:

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn import metrics
 
+from galaxy_edge.evaluation.measures import bins, calibration_error
+
 
 def measure(
     labels: npt.NDArray[np.uint8], scores: npt.NDArray[np.float32], threshold: float = 0.5
@@ -18,8 +20,8 @@ def measure(
         threshold: a score above it is a positive verdict.
 
     Returns:
-        accuracy, balanced accuracy, AUC, log loss, Brier score, and the four counts; "positive"
-        is the second class.
+        accuracy, balanced accuracy, AUC, log loss, Brier score, expected calibration error, and
+        the four counts; "positive" is the second class.
     """
     verdicts = scores > threshold
     negative_right, negative_wrong, positive_wrong, positive_right = (
@@ -33,6 +35,7 @@ def measure(
         "auc": float(metrics.roc_auc_score(labels, wide)),
         "log_loss": float(metrics.log_loss(labels, wide, labels=[0, 1])),
         "brier": float(metrics.brier_score_loss(labels, wide)),
+        "expected_calibration_error": calibration_error(bins(labels, wide)),
         "true_negatives": negative_right,
         "false_positives": negative_wrong,
         "false_negatives": positive_wrong,
