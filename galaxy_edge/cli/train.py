@@ -14,7 +14,7 @@ from galaxy_edge.cli.resuming import resuming
 
 _IMAGES = "Images"
 _AUGMENTATION = "Augmentation"
-_SHORTCUTS = "Against shortcuts: training images of both classes alike"
+_SHORTCUTS = "Against shortcuts: half of the training images, both classes alike"
 _NETWORK = "Network"
 _OPTIMISATION = "Optimisation"
 
@@ -87,7 +87,7 @@ def train(
     jpeg_quality: Annotated[
         int,
         typer.Option(
-            help="Compress half of the images with a JPEG quality from this to 100.",
+            help="Compress with a JPEG quality from this to 100.",
             show_default="100, off",
             rich_help_panel=_SHORTCUTS,
         ),

@@ -2,7 +2,8 @@
 
 A network tells real from synthetic by whatever differs, and the easiest differences are no
 astronomy: a survey's compression, its resampling, its noise, its stretch. Whatever is varied here
-stops telling the class.
+stops telling the class. Half of the images are left as they are: a network that saw
+altered ones alone would misjudge the others.
 
 It happens at the scale at which the model looks at images, ``--working-size``, or, without one, at
 the network's own, where small images have been enlarged already. Images should not be smaller than
@@ -39,7 +40,7 @@ def undegraded(preprocessing: Preprocessing) -> Preprocessing:
 def degrade(
     batch: Pixels, config: AugmentConfig, preprocessing: Preprocessing, rng: np.random.Generator
 ) -> Pixels:
-    """Stretch, add noise, resample and compress each image, and bring it to the network's size.
+    """Stretch, roughen, resample and compress about half of the images; bring all to their size.
 
     Args:
         batch: uint8 [N, side, side, 3], as `undegraded` makes them.
@@ -62,8 +63,9 @@ def _degraded(image: Pixels, config: AugmentConfig, rng: np.random.Generator) ->
     noise = rng.standard_normal(image.shape, dtype=np.float32)
     factor = rng.uniform(1 - config.resample, 1)
     filters = rng.integers(len(_FILTERS), size=2)
-    compressed = rng.random() < 0.5
     quality = round(rng.uniform(config.jpeg_quality, 100))
+    if rng.random() < 0.5:
+        return image
     if config.restretch or config.noise:
         levels = 255 * (image / 255.0) ** exponent + deviation * noise
         image = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
@@ -71,7 +73,7 @@ def _degraded(image: Pixels, config: AugmentConfig, rng: np.random.Generator) ->
         side = max(1, round(factor * len(image)))
         small = Image.fromarray(image).resize((side, side), _FILTERS[filters[0]])
         image = np.asarray(small.resize(image.shape[1::-1], _FILTERS[filters[1]]))
-    if config.jpeg_quality < 100 and compressed:
+    if config.jpeg_quality < 100:
         file = io.BytesIO()
         Image.fromarray(image).save(file, "JPEG", quality=quality)
         image = np.asarray(Image.open(file))
