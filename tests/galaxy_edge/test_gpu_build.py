@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(
 
 def predict(*arguments: str) -> subprocess.CompletedProcess[str]:
     """In a process of its own: onnxruntime's C++ writes to streams that it opened itself."""
-    command = [sys.executable, "-m", "galaxy_edge", "predict", "examples/fake_valid_0000.png"]
+    command = [sys.executable, "-m", "galaxy_edge", "predict", "examples/diffusion_0.png"]
     return subprocess.run(
         [*command, *arguments], capture_output=True, text=True, cwd=ROOT, check=False
     )

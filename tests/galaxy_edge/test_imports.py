@@ -51,7 +51,7 @@ def test_help_loads_almost_nothing(arguments: list[str]):
 
 
 def test_predicting_loads_nothing_of_the_evaluation():
-    example = Path(__file__).parents[2] / "examples" / "fake_valid_0000.png"
+    example = Path(__file__).parents[2] / "examples" / "diffusion_0.png"
     loaded = loaded_after(RUN.format(arguments=["predict", str(example)]))
     assert "galaxy_edge.predictor" in loaded
     assert not loaded & {"galaxy_edge.evaluation", *HEAVY}
@@ -86,7 +86,7 @@ def test_nothing_is_noted_down_about_the_user(code: str, tmp_path):
     root = Path(__file__).parents[2]
     environment = _with_telemetry()
     subprocess.run(
-        [sys.executable, "-c", code, root / "examples" / "fake_valid_0000.png",
+        [sys.executable, "-c", code, root / "examples" / "diffusion_0.png",
          root / "galaxy_edge" / "models" / "galaxy-edge.onnx"],
         env=environment | {"HOME": str(tmp_path)}, check=True,
     )  # fmt: skip

@@ -15,7 +15,6 @@ keras = pytest.importorskip("keras")
 
 from galaxy_edge.errors import UsageError  # noqa: E402
 from galaxy_edge_train.generators import FAMILIES, Generator  # noqa: E402
-from galaxy_edge_train.generators.gan import BOUND, SpectralBound  # noqa: E402
 from galaxy_edge_train.generators.generator import to_floats, to_pixels  # noqa: E402
 from galaxy_edge_train.generators.training import Budget, fit  # noqa: E402
 from tests.conftest import galaxy  # noqa: E402
@@ -120,24 +119,22 @@ def test_a_damaged_checkpoint_is_an_error(tmp_path: Path, content: bytes | None)
         trained("vae", path, 2)
 
 
-def test_the_critics_slope_stays_bounded(tmp_path: Path):
+def test_a_critic_that_is_too_steep_becomes_flatter(tmp_path: Path):
     keras.utils.set_random_seed(7)
-    generator = FAMILIES["gan"](SIZE, 2)
-    generator.critic.set_weights([5 * weight for weight in generator.critic.get_weights()])
+    gan = FAMILIES["gan"](SIZE, 2)
     images, sources = reals()
-    fit(generator, images, sources, tmp_path / "g.npz", Budget(20), batch_size=8)
-    for variable in generator.critic.trainable_variables:
-        if variable.path.endswith("kernel"):
-            matrix = np.asarray(variable).reshape(-1, variable.shape[-1])
-            assert np.linalg.norm(matrix, 2) < 1.3 * BOUND
+    step = 0.01 * np.random.default_rng(0).standard_normal(images.shape, dtype=np.float32)
 
+    def steepness() -> float:
+        here, there = (
+            gan.critic.predict_on_batch([to_floats(images) + x, sources]) for x in (0 * step, step)
+        )
+        return float(np.sqrt(np.mean((there - here) ** 2)))
 
-@pytest.mark.parametrize("norm", [0.3, 1.2, 5.0])
-def test_the_bound_scales_down_and_never_up(norm: float):
-    matrix = np.random.default_rng(0).standard_normal((30, 8)).astype(np.float32)
-    matrix *= np.float32(norm / np.linalg.norm(matrix, 2))
-    bounded = np.asarray(SpectralBound(1.5)(keras.ops.convert_to_tensor(matrix)))
-    assert np.linalg.norm(bounded, 2) == pytest.approx(min(norm, 1.5), rel=0.1)
+    gan.critic.set_weights([3 * weight for weight in gan.critic.get_weights()])
+    before = steepness()
+    fit(gan, images, sources, tmp_path / "g.npz", Budget(40), batch_size=8)
+    assert steepness() < before / 2
 
 
 @given(arrays.arrays(np.uint8, (2, 3, 3, 3), elements=st.integers(0, 255)))
