@@ -19,7 +19,7 @@ import pytest
 
 import galaxy_edge
 
-IMAGE = Path(__file__).parents[1] / "examples" / "fake_valid_0000.png"
+IMAGE = Path(__file__).parents[1] / "examples" / "diffusion_0.png"
 MODEL = Path(galaxy_edge.__file__).parent / "models" / "galaxy-edge.onnx"
 BARE = """
 import sys

@@ -1,7 +1,7 @@
 """galaxy-edge: a galaxy cutout goes in, a verdict with its provenance comes out.
 
 >>> from galaxy_edge import Predictor
->>> Predictor().predict("examples/fake_valid_0000.png").label
+>>> Predictor().predict("examples/diffusion_0.png").label
 'Fake'
 
 Importing this package loads neither onnxruntime nor numpy; the first use of a name does.

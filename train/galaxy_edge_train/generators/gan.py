@@ -56,9 +56,9 @@ class Gan(Generator):
         """Add both players' losses."""
         images, sources, latent, grain, directions = inputs
         fakes = self.generator([latent, sources, grain])
-        # Read once for both players. The generator's loss leads to no update of these weights, and
-        # TensorFlow sometimes put a read of its own behind that update.
-        weights = [ops.convert_to_tensor(weight) for weight in self.critic.trainable_variables]
+        # Read once for both players, by the multiplication. No update of these weights depends on
+        # the generator's loss, and TensorFlow sometimes had it use them after their update.
+        weights = [1.0 * weight for weight in self.critic.trainable_variables]
         held = [ops.stop_gradient(weight) for weight in weights]
 
         def opinion(weights: list[Any], images: Any) -> Any:
