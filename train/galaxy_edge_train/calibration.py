@@ -48,10 +48,8 @@ def calibrated_by_others(
         float64 [N], P(positive).
     """
     calibrated = np.empty(len(scores))
-    for own, other in (
-        (slice(0, None, 2), slice(1, None, 2)),
-        (slice(1, None, 2), slice(0, None, 2)),
-    ):
+    even, odd = slice(0, None, 2), slice(1, None, 2)
+    for own, other in ((even, odd), (odd, even)):
         logits = _logits(scores[own]) / temperature(scores[other], labels[other])
         calibrated[own] = 1 / (1 + np.exp(-logits))
     return calibrated
