@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.process import Process
-from galaxy_edge.images import Pixels
+from galaxy_edge.inputs.images import Pixels
 
 Scores = npt.NDArray[np.float32]
 Score = Callable[[Pixels], Scores]
@@ -71,7 +71,7 @@ def ours_by_path(path: Path) -> Callable[[Path], float | None]:
 
 
 def _ours(path: Path, threads: int) -> Score:
-    from galaxy_edge.session import Session
+    from galaxy_edge.engine.session import Session
 
     return Session(path, device="cpu", threads=threads).score
 

@@ -20,8 +20,8 @@ import pytest
 
 from galaxy_edge import Predictor
 from galaxy_edge.benchmark.workload import drawn
-from galaxy_edge.images import decode
-from galaxy_edge.threads import threads
+from galaxy_edge.engine.threads import threads
+from galaxy_edge.inputs.images import decode
 
 #: Scores the files of a folder again and again, so many images in one stream; prints the peak.
 STREAM = """

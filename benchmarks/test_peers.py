@@ -27,9 +27,10 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from galaxy_edge.manifest import GOLDEN_TOLERANCE, Preprocessing
-from galaxy_edge.session import Session
-from galaxy_edge.threads import threads
+from galaxy_edge.engine.session import Session
+from galaxy_edge.engine.threads import threads
+from galaxy_edge.inputs.preprocessing import Preprocessing
+from galaxy_edge.manifest import GOLDEN_TOLERANCE
 
 RUN = os.environ.get("GALAXY_EDGE_RUN")
 OPENVINO = os.environ.get("GALAXY_EDGE_OPENVINO")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from galaxy_edge import Predictor
-from galaxy_edge.images import decode
+from galaxy_edge.inputs.images import decode
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.png"))
 Benchmark = Callable[..., Any]

@@ -20,7 +20,7 @@ CHILD = """
 import json, resource, statistics, sys, time
 from concurrent.futures import ThreadPoolExecutor
 import numpy, onnxruntime
-from galaxy_edge.threads import threads
+from galaxy_edge.engine.threads import threads
 model, spinning, arena = sys.argv[1], sys.argv[2], sys.argv[3]
 cores = threads().count
 options = onnxruntime.SessionOptions()

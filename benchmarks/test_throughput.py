@@ -20,8 +20,8 @@ import pytest
 from PIL import Image
 
 from galaxy_edge import Predictor
-from galaxy_edge.images import decode
-from galaxy_edge.threads import threads
+from galaxy_edge.engine.threads import threads
+from galaxy_edge.inputs.images import decode
 
 Benchmark = Callable[..., Any]
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.png"))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
-from galaxy_edge.manifest import Preprocessing
+from galaxy_edge.inputs.preprocessing import Preprocessing
 from galaxy_edge_train import network
 from galaxy_edge_train.batches import Batches
 from galaxy_edge_train.config import AugmentConfig, NetworkConfig

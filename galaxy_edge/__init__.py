@@ -29,7 +29,8 @@ from galaxy_edge.errors import (
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
-    from galaxy_edge.manifest import Manifest, Preprocessing
+    from galaxy_edge.inputs.preprocessing import Preprocessing
+    from galaxy_edge.manifest import Manifest
     from galaxy_edge.predictor import Predictor
     from galaxy_edge.results import Prediction
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from galaxy_edge.device import PROVIDERS
+from galaxy_edge.engine.device import PROVIDERS
+from galaxy_edge.engine.threads import threads
 from galaxy_edge.errors import GalaxyEdgeError
+from galaxy_edge.golden import verify
 from galaxy_edge.predictor import Predictor
-from galaxy_edge.threads import threads
-from galaxy_edge.verify import verify
 
 _PACKAGES = ("galaxy-edge", "numpy", "pillow", "typer")
 #: Distributions that all install a module called onnxruntime, the last one over the others.

@@ -17,16 +17,17 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from galaxy_edge.bands import braced
-from galaxy_edge.digest import sha256
+from galaxy_edge.engine.opening import BUNDLED, Opening, begin
+from galaxy_edge.engine.session import Session
+from galaxy_edge.engine.threads import threads as thread_limit
 from galaxy_edge.errors import ImageError, ModelError, UsageError
-from galaxy_edge.formats import is_fits
-from galaxy_edge.images import MAX_BYTES, Pixels, Source, check_file, decode
-from galaxy_edge.manifest import Manifest, Preprocessing, Stretch, check_threshold
-from galaxy_edge.opening import BUNDLED, Opening, begin
+from galaxy_edge.inputs.bands import braced
+from galaxy_edge.inputs.digest import sha256
+from galaxy_edge.inputs.formats import is_fits
+from galaxy_edge.inputs.images import MAX_BYTES, Pixels, Source, check_file, decode
+from galaxy_edge.inputs.preprocessing import Preprocessing, Stretch
+from galaxy_edge.manifest import Manifest, check_threshold
 from galaxy_edge.results import Prediction
-from galaxy_edge.session import Session
-from galaxy_edge.threads import threads as thread_limit
 
 _CPU = "CPUExecutionProvider"
 #: Every so many of the golden examples is scored before the first verdict; `verify` scores all.

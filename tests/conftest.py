@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from galaxy_edge.images import Pixels
+from galaxy_edge.inputs.images import Pixels
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 #: A network small enough to train in seconds; every number of it is an option of `train`.

@@ -15,7 +15,7 @@ import onnx
 import onnxruntime
 from onnx import helper, numpy_helper
 
-from galaxy_edge.images import Pixels
+from galaxy_edge.inputs.images import Pixels
 from galaxy_edge.manifest import INPUT_NAME
 
 _LAYERS = ("Conv", "Gemm")

@@ -23,7 +23,7 @@ import onnx
 import onnxruntime
 from onnx import helper, numpy_helper
 
-from galaxy_edge.images import Pixels
+from galaxy_edge.inputs.images import Pixels
 from galaxy_edge.manifest import INPUT_NAME
 from galaxy_edge_export import graph
 from galaxy_edge_export.bias import with_own_biases

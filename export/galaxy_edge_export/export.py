@@ -12,13 +12,13 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import onnx
 
+from galaxy_edge.engine.session import Session
 from galaxy_edge.errors import GateError, UsageError
 from galaxy_edge.files import replacing
-from galaxy_edge.images import Pixels, decode
+from galaxy_edge.golden import verify
+from galaxy_edge.inputs.images import Pixels, decode
 from galaxy_edge.manifest import Manifest
 from galaxy_edge.predictor import Predictor
-from galaxy_edge.session import Session
-from galaxy_edge.verify import verify
 from galaxy_edge_export import dead, gates, golden, images, integer, nibbles, pools, speed
 from galaxy_edge_export.convert import convert
 from galaxy_edge_export.gates import Cost, Limits

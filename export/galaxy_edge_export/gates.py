@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
+from galaxy_edge.engine.session import Session
 from galaxy_edge.errors import GateError
-from galaxy_edge.images import Pixels
-from galaxy_edge.session import Session
+from galaxy_edge.inputs.images import Pixels
 from galaxy_edge_export.trained import rescales_itself
 
 #: Largest difference from Keras that a float file may have.

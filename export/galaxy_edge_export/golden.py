@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from galaxy_edge.images import Pixels, decode
-from galaxy_edge.manifest import Golden, Preprocessing
+from galaxy_edge.inputs.images import Pixels, decode
+from galaxy_edge.inputs.preprocessing import Preprocessing
+from galaxy_edge.manifest import Golden
 
 _SIZE = 64
 _POOL = 256

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from galaxy_edge import folders
 from galaxy_edge.errors import DatasetError, UsageError
-from galaxy_edge.folders import LabelledFile, Loaded, Split
-from galaxy_edge.manifest import Preprocessing
+from galaxy_edge.inputs import labelled
+from galaxy_edge.inputs.labelled import LabelledFile, Loaded, Split
+from galaxy_edge.inputs.preprocessing import Preprocessing
 from galaxy_edge_export.trained import Trained
 
 
@@ -22,7 +22,7 @@ def labelled_files(trained: Trained, data: Path | None) -> Mapping[Split, Sequen
         DatasetError: ``data`` lacks a folder, or the run's data are no longer there.
     """
     if data is not None:
-        files, problems = folders.scan(data, trained.labels, optional=())
+        files, problems = labelled.scan(data, trained.labels, optional=())
         if problems:
             raise DatasetError(str(data), problems)
         return files
@@ -54,7 +54,7 @@ def load(
     Raises:
         DatasetError: unreadable files, or files of the run that have changed since.
     """
-    loaded = folders.load(files, preprocessing)
+    loaded = labelled.load(files, preprocessing)
     problems = [f"{fault.path}: {fault.reason}" for fault in loaded.faults]
     problems += [
         f"{file.path} has changed since the training"

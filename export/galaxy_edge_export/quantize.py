@@ -20,7 +20,7 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from galaxy_edge.images import Pixels
+from galaxy_edge.inputs.images import Pixels
 from galaxy_edge.manifest import INPUT_NAME
 from galaxy_edge_export.bias import with_corrected_biases, with_own_biases
 from galaxy_edge_export.nibbles import with_rounded_weights

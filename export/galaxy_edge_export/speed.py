@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import chain
 
-from galaxy_edge.benchmark.blocks import in_blocks
-from galaxy_edge.images import Pixels
-from galaxy_edge.session import Session
+from galaxy_edge.engine.session import Session
+from galaxy_edge.engine.turns import in_blocks
+from galaxy_edge.inputs.images import Pixels
 
 _ROUNDS = 2
 

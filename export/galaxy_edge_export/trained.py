@@ -13,8 +13,9 @@ import h5py
 import keras
 
 from galaxy_edge.errors import ModelError, UsageError
-from galaxy_edge.folders import LabelledFile, Split
-from galaxy_edge.manifest import Preprocessing, check_labels, preprocessing_from
+from galaxy_edge.inputs.labelled import LabelledFile, Split
+from galaxy_edge.inputs.preprocessing import Preprocessing, preprocessing_from
+from galaxy_edge.manifest import check_labels
 
 
 @dataclass(frozen=True, slots=True)

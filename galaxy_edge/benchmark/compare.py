@@ -11,13 +11,13 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
-from galaxy_edge.benchmark.blocks import Work, in_blocks
 from galaxy_edge.benchmark.cold import timed
 from galaxy_edge.benchmark.machine import Machine, machine
 from galaxy_edge.benchmark.measurement import rows
 from galaxy_edge.benchmark.spread import Interval, Percentiles
 from galaxy_edge.benchmark.subject import Model, Subject, proven
 from galaxy_edge.benchmark.workload import Images, workload
+from galaxy_edge.engine.turns import Work, in_blocks
 from galaxy_edge.predictor import Predictor
 from galaxy_edge.results import Writer
 

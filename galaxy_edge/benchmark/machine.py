@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from galaxy_edge.doctor import installed, runtimes
-from galaxy_edge.threads import threads
+from galaxy_edge.engine.threads import threads
 
 _PACKAGES = ("galaxy-edge", "numpy", "pillow")
 #: What an x86 calls itself, and a Raspberry Pi.

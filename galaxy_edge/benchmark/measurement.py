@@ -17,10 +17,10 @@ from galaxy_edge.benchmark.scenarios import Offline, SingleStream, offline, sing
 from galaxy_edge.benchmark.spread import Percentiles
 from galaxy_edge.benchmark.subject import Model, Subject, proven
 from galaxy_edge.benchmark.workload import Images, workload
-from galaxy_edge.output import opened
+from galaxy_edge.outputs.output import opened
+from galaxy_edge.outputs.resume import Origin
 from galaxy_edge.predictor import Predictor
 from galaxy_edge.results import Writer
-from galaxy_edge.resume import Origin
 
 #: Shares of the time.
 _SINGLE_STREAM, _OFFLINE, _LOADS, _PROCESSES = 0.3, 0.35, 0.1, 0.25

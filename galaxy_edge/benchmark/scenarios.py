@@ -11,7 +11,7 @@ import numpy as np
 
 from galaxy_edge.benchmark.spread import Interval, Percentiles
 from galaxy_edge.benchmark.workload import Workload
-from galaxy_edge.images import Source, decode
+from galaxy_edge.inputs.images import Source, decode
 from galaxy_edge.predictor import Predictor
 from galaxy_edge.results import Writer
 

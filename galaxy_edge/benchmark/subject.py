@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from galaxy_edge.errors import ModelError
+from galaxy_edge.golden import Verification, verify
 from galaxy_edge.predictor import Predictor
-from galaxy_edge.verify import Verification, verify
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from galaxy_edge.errors import ImageError, UsageError
-from galaxy_edge.images import Pixels, read
+from galaxy_edge.inputs.images import Pixels, read
+from galaxy_edge.inputs.paths import expand
 from galaxy_edge.predictor import Predictor
-from galaxy_edge.sources import expand
 
 #: Of more, the first so many are measured, again and again.
 _MOST = 256
@@ -59,7 +59,7 @@ def workload(arguments: Sequence[str], size: int | None, predictor: Predictor) -
     """Images for a predictor.
 
     Args:
-        arguments: files, folders, patterns or ``-``, as for `galaxy_edge.sources.expand`; none for
+        arguments: files, folders, patterns or ``-``, as for `inputs.paths.expand`; none for
             drawn images.
         size: of a side of a drawn image, pixels; None for what the network takes.
         predictor: reads those given, each once, so that they are in the file cache.

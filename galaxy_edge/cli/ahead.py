@@ -26,7 +26,7 @@ def begin(arguments: Sequence[str]) -> None:
     with suppress(Exception):
         # As the Predictor will ask for it.
         path = Path(models[-1]).absolute() if models else None
-        from galaxy_edge.opening import Opening, begin_ahead
-        from galaxy_edge.threads import threads
+        from galaxy_edge.engine.opening import Opening, begin_ahead
+        from galaxy_edge.engine.threads import threads
 
         begin_ahead(Opening(path, "auto", threads().count))

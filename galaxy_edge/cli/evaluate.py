@@ -99,11 +99,11 @@ def evaluate(
         from galaxy_edge.evaluation import folder, table
         from galaxy_edge.evaluation.bootstrap import Bootstrap
         from galaxy_edge.evaluation.evaluation import evaluate as measure
-        from galaxy_edge.evaluation.labelled import find
+        from galaxy_edge.evaluation.sources import find
 
     import json
 
-    from galaxy_edge.output import stdout
+    from galaxy_edge.outputs.output import stdout
     from galaxy_edge.predictor import Predictor
     from galaxy_edge.results import printable
 

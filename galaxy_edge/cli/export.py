@@ -109,7 +109,7 @@ def export(
         from galaxy_edge_export.trained import find
 
     from galaxy_edge.errors import UsageError
-    from galaxy_edge.manifest import Preprocessing
+    from galaxy_edge.inputs.preprocessing import Preprocessing
 
     if half and quantize:
         raise UsageError("--half and --quantize are two files; export one after the other")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from galaxy_edge.errors import UsageError
-from galaxy_edge.formats import split_extension
+from galaxy_edge.inputs.formats import split_extension
 
 
 def classes(text: str) -> tuple[str, str]:
@@ -39,7 +39,7 @@ def number_or(word: str, text: str, option: str) -> float | None:
 def stretch(
     bands: str | None, minimum: str | None, stretch: str | None, q: float | None
 ) -> dict[str, Any]:
-    """The parameters of the stretch that were given, as `galaxy_edge.manifest.Stretch` has them."""
+    """The parameters of the stretch that were given, as `inputs.preprocessing.Stretch` has them."""
     given: dict[str, Any] = {}
     if bands is not None:
         given["bands"] = tuple(band.strip() for band in bands.split(","))

@@ -26,8 +26,8 @@ from galaxy_edge.cli.ticking import ticking
 from galaxy_edge.errors import UsageError
 
 if TYPE_CHECKING:
-    from galaxy_edge.resume import Earlier
-    from galaxy_edge.shards import Shard
+    from galaxy_edge.inputs.shards import Shard
+    from galaxy_edge.outputs.resume import Earlier
 
 _LARGE = "Large and long jobs"
 
@@ -88,11 +88,11 @@ def predict(
     makes the exit code 1. Rows go to stdout, everything else to stderr. FITS images are stretched
     as the model says, unless an option says otherwise.
     """
-    from galaxy_edge.output import form_of, opened
+    from galaxy_edge.inputs.paths import expand
+    from galaxy_edge.inputs.shards import Shard
+    from galaxy_edge.outputs.output import form_of, opened
+    from galaxy_edge.outputs.resume import Origin
     from galaxy_edge.predictor import Predictor
-    from galaxy_edge.resume import Origin
-    from galaxy_edge.shards import Shard
-    from galaxy_edge.sources import expand
 
     form = form or form_of(output)
     if digest and form == "table":
@@ -144,7 +144,7 @@ def _inputs(
     earlier: Earlier,
 ) -> Iterator[str | tuple[str, str, str] | None]:
     """The inputs to be scored: bands put together, of our share, and without a row so far."""
-    from galaxy_edge.bands import braced, grouped
+    from galaxy_edge.inputs.bands import braced, grouped
 
     for source in paths if bands is None else grouped(paths, bands):
         if source is not None:

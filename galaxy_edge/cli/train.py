@@ -186,7 +186,7 @@ def train(
         from galaxy_edge_train.config import AugmentConfig, NetworkConfig, TrainConfig
         from galaxy_edge_train.fit import train as fit
 
-    from galaxy_edge.manifest import Preprocessing, Stretch
+    from galaxy_edge.inputs.preprocessing import Preprocessing, Stretch
 
     config = TrainConfig(
         classes=parsing.classes(classes),

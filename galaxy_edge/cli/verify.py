@@ -27,8 +27,8 @@ def verify(
     A damaged file, a processor whose int8 arithmetic saturates, a provider that computes something
     else: each shows up here, with exit code 3.
     """
+    from galaxy_edge.golden import verify as check
     from galaxy_edge.predictor import Predictor
-    from galaxy_edge.verify import verify as check
 
     predictor = Predictor(model, device=device, check=False)
     for note in predictor.notes:

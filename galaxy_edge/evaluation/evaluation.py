@@ -12,7 +12,6 @@ import numpy as np
 
 from galaxy_edge.doctor import runtimes
 from galaxy_edge.evaluation.bootstrap import LEVEL, Bootstrap, Scores
-from galaxy_edge.evaluation.labelled import Input, Labelled, LabelledSource
 from galaxy_edge.evaluation.measures import (
     Bin,
     Measures,
@@ -21,7 +20,8 @@ from galaxy_edge.evaluation.measures import (
     measure,
     measure_source,
 )
-from galaxy_edge.folders import Split
+from galaxy_edge.evaluation.sources import Input, Labelled, LabelledSource
+from galaxy_edge.inputs.labelled import Split
 from galaxy_edge.predictor import Predictor
 from galaxy_edge.results import Prediction
 

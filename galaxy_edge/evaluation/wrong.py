@@ -9,12 +9,12 @@ from pathlib import Path
 
 from PIL import Image
 
+from galaxy_edge.drawing.sheet import TILE, contact_sheet
 from galaxy_edge.errors import ImageError
 from galaxy_edge.evaluation.evaluation import Evaluation
-from galaxy_edge.evaluation.labelled import Input
-from galaxy_edge.evaluation.sheet import TILE, contact_sheet
-from galaxy_edge.images import read
-from galaxy_edge.manifest import Stretch
+from galaxy_edge.evaluation.sources import Input
+from galaxy_edge.inputs.images import read
+from galaxy_edge.inputs.preprocessing import Stretch
 from galaxy_edge.results import printable
 
 _COLUMNS = 6

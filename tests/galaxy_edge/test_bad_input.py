@@ -17,9 +17,9 @@ import pytest
 from PIL import Image
 
 from galaxy_edge import ImageError, Predictor
-from galaxy_edge.images import MAX_BYTES, decode
-from galaxy_edge.manifest import Preprocessing
-from galaxy_edge.sources import expand
+from galaxy_edge.inputs.images import MAX_BYTES, decode
+from galaxy_edge.inputs.paths import expand
+from galaxy_edge.inputs.preprocessing import Preprocessing
 from tests.conftest import encoded, galaxy
 
 # As a user has it: that a damaged file is an error must not hang on Pillow's warnings being some.
@@ -310,8 +310,8 @@ def test_a_file_that_shrinks_while_it_is_read_ends_no_process(folder):
     child = """
 import os
 from PIL import ImageFile
-from galaxy_edge.images import decode
-from galaxy_edge.manifest import Preprocessing
+from galaxy_edge.inputs.images import decode
+from galaxy_edge.inputs.preprocessing import Preprocessing
 
 load = ImageFile.ImageFile.load
 def shrinking(image):

@@ -6,8 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 import pytest
 
 from galaxy_edge import doctor
-from galaxy_edge.device import PROVIDERS
-from galaxy_edge.verify import Verification
+from galaxy_edge.engine.device import PROVIDERS
+from galaxy_edge.golden import Verification
 
 Cli = Callable[..., tuple[int, str, str]]
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from galaxy_edge.errors import GalaxyEdgeError, ModelError, UsageError
-from galaxy_edge.manifest import PREFIX, Golden, Manifest, Preprocessing, Stretch
+from galaxy_edge.inputs.preprocessing import Preprocessing, Stretch
+from galaxy_edge.manifest import PREFIX, Golden, Manifest
 
 # What can be printed: no control characters, and of the separators the space alone.
 printable = st.characters(exclude_categories=("C", "Z"), include_characters=" ")

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from galaxy_edge import DeviceError, ImageError, ModelError, Predictor, UsageError
-from galaxy_edge.device import PROVIDERS, candidates
-from galaxy_edge.images import decode
+from galaxy_edge.engine.device import PROVIDERS, candidates
+from galaxy_edge.inputs.images import decode
 from tests.conftest import encoded, galaxy
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from galaxy_edge import Predictor
-from galaxy_edge.images import decode
+from galaxy_edge.inputs.images import decode
 from tests.conftest import encoded, galaxy
 
 

@@ -14,8 +14,8 @@ import onnx
 import pytest
 
 from galaxy_edge import Predictor
-from galaxy_edge.images import decode
-from galaxy_edge.manifest import Preprocessing
+from galaxy_edge.inputs.images import decode
+from galaxy_edge.inputs.preprocessing import Preprocessing
 from galaxy_edge_export import gates, golden, quantize
 from galaxy_edge_export.convert import OPSET
 from galaxy_edge_export.images import calibration_sample
@@ -238,9 +238,9 @@ def test_quantising_a_bare_model_needs_data(bare: Path, tmp_path: Path, cli: Cli
 
 
 def test_the_calibration_sample_is_balanced_and_seeded(data: Path):
-    from galaxy_edge import folders
+    from galaxy_edge.inputs import labelled
 
-    splits, problems = folders.scan(data, ("Fake", "Real"))
+    splits, problems = labelled.scan(data, ("Fake", "Real"))
     assert problems == []
     files = splits["Train"][3:]  # 9 Fake, 12 Real
     sample = calibration_sample(files, 12, seed=1)

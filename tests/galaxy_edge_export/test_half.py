@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from galaxy_edge import Predictor
 from galaxy_edge.errors import ModelError
-from galaxy_edge.images import decode
+from galaxy_edge.inputs.images import decode
 from galaxy_edge_export import gates
 from galaxy_edge_export.half import rounded, with_half_weights
 from tests.conftest import encoded, galaxy

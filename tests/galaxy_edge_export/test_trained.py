@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from galaxy_edge import Predictor
-from galaxy_edge.manifest import Preprocessing
+from galaxy_edge.inputs.preprocessing import Preprocessing
 from galaxy_edge_export.gates import keras_scores
 from tests.conftest import galaxy
 

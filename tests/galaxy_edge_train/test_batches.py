@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from galaxy_edge import Predictor, folders
-from galaxy_edge.manifest import Preprocessing
-from galaxy_edge.session import Session
+from galaxy_edge import Predictor
+from galaxy_edge.engine.session import Session
+from galaxy_edge.inputs import labelled
+from galaxy_edge.inputs.preprocessing import Preprocessing
 from galaxy_edge_train.batches import Batches
 from galaxy_edge_train.config import AugmentConfig
 from tests.conftest import galaxy
@@ -64,8 +65,8 @@ def test_a_training_batch_and_a_prediction_see_the_same_bytes(
     session_data: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch
 ):
     predictor = Predictor(model_file)
-    files = folders.scan(session_data, ("Fake", "Real"))[0]["Train"]
-    loaded = folders.load(files, predictor.manifest.preprocessing)
+    files = labelled.scan(session_data, ("Fake", "Real"))[0]["Train"]
+    loaded = labelled.load(files, predictor.manifest.preprocessing)
     trained_on = Batches(
         loaded.pixels, loaded.labels, 8, predictor.manifest.preprocessing, AugmentConfig()
     ).pixels(0)

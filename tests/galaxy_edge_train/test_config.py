@@ -5,7 +5,7 @@ import json
 import pytest
 
 from galaxy_edge.errors import UsageError
-from galaxy_edge.manifest import Preprocessing
+from galaxy_edge.inputs.preprocessing import Preprocessing
 from galaxy_edge_train.config import AugmentConfig, NetworkConfig, TrainConfig
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from galaxy_edge.errors import DatasetError
-from galaxy_edge.manifest import Preprocessing
+from galaxy_edge.inputs.preprocessing import Preprocessing
 from galaxy_edge_train.config import NetworkConfig, TrainConfig
 from galaxy_edge_train.dataset import load
 from tests.conftest import encoded, galaxy, make_data

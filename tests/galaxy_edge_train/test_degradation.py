@@ -13,8 +13,8 @@ from PIL import Image
 
 pytest.importorskip("keras")
 
-from galaxy_edge.images import decode
-from galaxy_edge.manifest import Preprocessing
+from galaxy_edge.inputs.images import decode
+from galaxy_edge.inputs.preprocessing import Preprocessing
 from galaxy_edge_train import dataset
 from galaxy_edge_train.batches import Batches
 from galaxy_edge_train.config import AugmentConfig, TrainConfig

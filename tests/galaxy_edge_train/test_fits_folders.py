@@ -8,8 +8,8 @@ import numpy as np
 from astropy.io import fits
 
 from galaxy_edge import Predictor
-from galaxy_edge.images import read
-from galaxy_edge.manifest import Stretch
+from galaxy_edge.inputs.images import read
+from galaxy_edge.inputs.preprocessing import Stretch
 from tests.conftest import TINY, galaxy_edge_in_process, make_data
 
 

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from galaxy_edge.images import Pixels
-from galaxy_edge.manifest import Preprocessing
+from galaxy_edge.inputs.images import Pixels
+from galaxy_edge.inputs.preprocessing import Preprocessing
 from galaxy_edge_train.augmentation import Floats, augment
 from galaxy_edge_train.config import AugmentConfig
 from galaxy_edge_train.degradation import degrade

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
 from galaxy_edge.errors import UsageError
-from galaxy_edge.manifest import Preprocessing, check_labels, preprocessing_document
+from galaxy_edge.inputs.preprocessing import Preprocessing, preprocessing_document
+from galaxy_edge.manifest import check_labels
 
 Augment: TypeAlias = Literal["documented", "exact", "none"]
 

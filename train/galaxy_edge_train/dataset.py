@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from galaxy_edge import folders
 from galaxy_edge.errors import DatasetError
-from galaxy_edge.folders import Loaded, Split
+from galaxy_edge.inputs import labelled
+from galaxy_edge.inputs.labelled import Loaded, Split
 from galaxy_edge_train.config import TrainConfig
 from galaxy_edge_train.degradation import undegraded
 
@@ -38,7 +38,7 @@ class Dataset:
         """What the run was made from: counts, each file's digest, what was left out."""
         return {
             "root": str(self.root),
-            "digest": folders.digest(self.splits),
+            "digest": labelled.digest(self.splits),
             "counts": {
                 split: {
                     name: int(np.sum(loaded.labels == label))
@@ -81,7 +81,7 @@ def load(
             left out), images that are in two halves or in two classes.
     """
     root = root.absolute()
-    listed, problems = folders.scan(root, config.classes)
+    listed, problems = labelled.scan(root, config.classes)
     total = sum(map(len, listed.values()))
     splits: dict[Split, Loaded] = {}
     before = 0
@@ -89,7 +89,7 @@ def load(
         steps = config.preprocessing
         if split == "Train" and config.augment.degrades:
             steps = undegraded(steps)
-        splits[split] = folders.load(files, steps, partial(_shifted, progress, before, total))
+        splits[split] = labelled.load(files, steps, partial(_shifted, progress, before, total))
         before += len(files)
     dataset = Dataset(root, config.classes, splits)
     if not config.skip_unreadable:

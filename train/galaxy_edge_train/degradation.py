@@ -17,9 +17,9 @@ import io
 import numpy as np
 from PIL import Image
 
-from galaxy_edge import images
-from galaxy_edge.images import Pixels
-from galaxy_edge.manifest import Preprocessing
+from galaxy_edge.inputs import images
+from galaxy_edge.inputs.images import Pixels
+from galaxy_edge.inputs.preprocessing import Preprocessing
 from galaxy_edge_train.config import AugmentConfig
 
 _FILTERS = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from galaxy_edge.errors import UsageError
 from galaxy_edge.evaluation.measures import bins, calibration_error
-from galaxy_edge.folders import Loaded
+from galaxy_edge.inputs.labelled import Loaded
 from galaxy_edge_train import dataset, figures, metrics, network
 from galaxy_edge_train.batches import Batches
 from galaxy_edge_train.calibration import calibrated_by_others, fold, temperature

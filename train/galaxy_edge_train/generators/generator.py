@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from galaxy_edge.images import Pixels
+from galaxy_edge.inputs.images import Pixels
 from galaxy_edge_train.augmentation import Floats
 
 Arrays: TypeAlias = tuple[Floats, ...]

@@ -15,7 +15,7 @@ import numpy as np
 
 from galaxy_edge.errors import UsageError
 from galaxy_edge.files import replacing
-from galaxy_edge.images import Pixels
+from galaxy_edge.inputs.images import Pixels
 from galaxy_edge_train.augmentation import Floats, turn
 from galaxy_edge_train.generators.generator import Generator, to_floats
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from keras import layers, ops
 
-from galaxy_edge.images import Pixels
+from galaxy_edge.inputs.images import Pixels
 from galaxy_edge_train.augmentation import Floats
 from galaxy_edge_train.generators.generator import Arrays, Generator, normal, run, to_floats
 

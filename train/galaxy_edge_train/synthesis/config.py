@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from galaxy_edge.errors import UsageError
-from galaxy_edge.manifest import Preprocessing
+from galaxy_edge.inputs.preprocessing import Preprocessing
 from galaxy_edge_train.generators import FAMILIES
 from galaxy_edge_train.generators.generator import MULTIPLE
 from galaxy_edge_train.generators.training import Budget

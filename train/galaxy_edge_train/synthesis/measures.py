@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from galaxy_edge.images import Pixels
+from galaxy_edge.inputs.images import Pixels
 
 Numbers = npt.NDArray[np.float64]
 

@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 from scipy import stats
 
-from galaxy_edge.evaluation.sheet import contact_sheet
+from galaxy_edge.drawing.sheet import contact_sheet
 from galaxy_edge.files import replacing, write_text
-from galaxy_edge.folders import images_below
-from galaxy_edge.images import Pixels
+from galaxy_edge.inputs.images import Pixels
+from galaxy_edge.inputs.labelled import images_below
 from galaxy_edge_train.synthesis import measures
 from galaxy_edge_train.synthesis.measures import Numbers
 

@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from galaxy_edge import images
 from galaxy_edge.errors import DatasetError, ImageError
-from galaxy_edge.folders import images_below
-from galaxy_edge.images import Pixels
-from galaxy_edge.manifest import Preprocessing
+from galaxy_edge.inputs import images
+from galaxy_edge.inputs.images import Pixels
+from galaxy_edge.inputs.labelled import images_below
+from galaxy_edge.inputs.preprocessing import Preprocessing
 
 Half: TypeAlias = Literal["Train", "Valid"]
 HALVES: tuple[Half, Half] = ("Train", "Valid")

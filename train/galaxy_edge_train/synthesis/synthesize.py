@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from galaxy_edge.errors import UsageError
-from galaxy_edge.images import Pixels
+from galaxy_edge.inputs.images import Pixels
 from galaxy_edge_train.augmentation import Floats
 from galaxy_edge_train.generators import FAMILIES, Generator
 from galaxy_edge_train.generators.generator import to_pixels

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from galaxy_edge.images import Pixels
+from galaxy_edge.inputs.images import Pixels
 
 
 def write(folder: Path, images: Iterable[Pixels]) -> None:

@@ -1,0 +1,1 @@
+"""Pictures that the project draws: made-up galaxies and contact sheets."""

@@ -1,0 +1,1 @@
+"""onnxruntime and the machine: sessions, devices, threads."""

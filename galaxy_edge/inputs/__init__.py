@@ -1,0 +1,1 @@
+"""Inputs: what a source is, where its bytes come from, and how they become pixels."""

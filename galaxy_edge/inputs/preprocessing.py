@@ -1,0 +1,146 @@
+"""From an image of any size to the network's input: the steps, as values that travel as JSON."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, TypeAlias, get_args
+
+from galaxy_edge.errors import UsageError
+
+Resize: TypeAlias = Literal["nearest", "bilinear", "lanczos"]
+Document: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """How the bands of a FITS image become red, green and blue, after Lupton et al. 2004.
+
+    The intensity I, the mean of the three bands above their black levels, is mapped by
+    asinh(q (I - black) / stretch), and the colour is kept (PASP 116, 133; the parameters are those
+    of `astropy.visualization.make_lupton_rgb`). A single band gives grey.
+
+    Attributes:
+        bands: names of the bands that make red, green and blue, as they stand in file names or in
+            a cube's BAND0, BAND1, ... keywords; None for a cube's planes as they lie.
+        minimum: black level, in the units of the pixels; None for each band's own sky (its
+            median after sigma clipping).
+        stretch: linear range above black, in the units of the pixels; None for
+            `galaxy_edge.inputs.stretch.NOISE_STRETCH` times the noise of the sky, which makes
+            images of any units alike.
+        q: softening; the larger, the more the bright parts are compressed.
+    """
+
+    bands: tuple[str, str, str] | None = None
+    minimum: float | None = None
+    stretch: float | None = None
+    q: float = 8.0
+
+    def __post_init__(self) -> None:
+        check_bands(self.bands)
+        if self.minimum is not None and not _is_number(self.minimum):
+            raise UsageError(f"the black level must be a number, not {self.minimum!r}")
+        if self.stretch is not None and not (_is_number(self.stretch) and self.stretch > 0):
+            raise UsageError(f"the stretch must be a positive number, not {self.stretch!r}")
+        if not (_is_number(self.q) and self.q > 0):
+            raise UsageError(f"Q must be a positive number, not {self.q!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """How an image of any size becomes the network's input.
+
+    Attributes:
+        size: height and width of the network's input, pixels.
+        resize: filter that brings an image to ``size`` x ``size``; the aspect ratio is not kept
+            (Keras's convention). The filters are Pillow's: bilinear and lanczos are antialiased
+            when they reduce.
+        working_size: when given, an axis longer than this many pixels is first reduced to it with
+            an antialiased Lanczos filter, so that a large cutout is judged at the scale the
+            network was trained at.
+        colour: order of the channels; always ``"RGB"``.
+        stretch: how FITS images become RGB; other formats are RGB already.
+    """
+
+    size: int = 150
+    resize: Resize = "nearest"
+    working_size: int | None = None
+    colour: Literal["RGB"] = "RGB"
+    stretch: Stretch = field(default_factory=Stretch)
+
+    def __post_init__(self) -> None:
+        if not _is_int(self.size) or self.size < 1:
+            raise UsageError(f"image size must be a positive whole number, not {self.size!r}")
+        if self.resize not in get_args(Resize):
+            choices = ", ".join(get_args(Resize))
+            raise UsageError(f"resize must be one of {choices}, not {self.resize!r}")
+        if self.working_size is not None and (
+            not _is_int(self.working_size) or self.working_size < 1
+        ):
+            raise UsageError(
+                f"working size must be a positive whole number or none, not {self.working_size!r}"
+            )
+        if self.colour != "RGB":
+            raise UsageError(f"colour order must be RGB, not {self.colour!r}")
+
+
+def check_bands(bands: Sequence[Any] | None) -> None:
+    """Refuse anything but three different, non-empty names, for red, green and blue."""
+    if bands is not None and (
+        isinstance(bands, str)
+        or not all(isinstance(band, str) and band and band.strip() == band for band in bands)
+        or len(bands) != 3
+        or len(set(bands)) != 3
+    ):
+        raise UsageError(
+            f"three different bands are needed, for red, green and blue, not {bands!r}"
+        )
+
+
+def preprocessing_document(preprocessing: Preprocessing) -> dict[str, Any]:
+    """Preprocessing as JSON-ready values."""
+    document = asdict(preprocessing)
+    if (bands := preprocessing.stretch.bands) is not None:
+        document["stretch"]["bands"] = list(bands)
+    return document
+
+
+def preprocessing_from(document: Document) -> Preprocessing:
+    """Read preprocessing back; one of schema 1 has the stretch of today's defaults.
+
+    Raises:
+        UsageError: a value is wrong, or a step is named that this version does not know (and so
+            could not obey).
+    """
+    document = {"stretch": asdict(Stretch()), **document}
+    _check_names(document, Preprocessing, "preprocessing steps")
+    stretch = document["stretch"]
+    if not isinstance(stretch, Mapping):
+        raise UsageError(f"the stretch must be named values, not {stretch!r}")
+    _check_names(stretch, Stretch, "parameters of the stretch")
+    bands = stretch["bands"]
+    if bands is not None and not isinstance(bands, list | tuple):
+        raise UsageError(f"the bands must be a list of three names, not {bands!r}")
+    bands = None if bands is None else tuple(bands)
+    return Preprocessing(**{**document, "stretch": Stretch(**{**stretch, "bands": bands})})
+
+
+def _check_names(document: Document, kind: type[Preprocessing | Stretch], what: str) -> None:
+    known = {item.name for item in fields(kind)}
+    if document.keys() != known:
+        odd = ", ".join(sorted(map(str, document.keys() ^ known)))
+        raise UsageError(f"{what} missing or unknown: {odd}")
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value is a number that a float can hold, which not every whole number is."""
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) <= sys.float_info.max
+    )

@@ -1,0 +1,96 @@
+"""Opening a model before the command line is parsed changes nothing but the time it takes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from galaxy_edge import ModelError
+from galaxy_edge.cli import ahead
+from galaxy_edge.engine import opening
+from galaxy_edge.engine.opening import Opening, begin
+from galaxy_edge.engine.threads import threads
+from tests.conftest import encoded, galaxy
+
+
+@pytest.fixture(autouse=True)
+def nothing_begun(monkeypatch: pytest.MonkeyPatch) -> dict[Opening, object]:
+    begun: dict[Opening, object] = {}
+    monkeypatch.setattr(opening, "_ahead", begun)
+    return begun
+
+
+@pytest.mark.parametrize(
+    ("arguments", "model"),
+    [
+        (["predict", "a.png"], None),
+        (["predict", "a.png", "-m", "b.onnx"], "b.onnx"),
+        (["predict", "--model", "b.onnx", "a.png"], "b.onnx"),
+        (["predict", "-m", "c.onnx", "-m", "b.onnx", "a.png"], "b.onnx"),
+    ],
+)
+def test_what_is_plain_to_see_is_begun(arguments, model, nothing_begun):
+    ahead.begin(arguments)
+    path = None if model is None else Path(model).absolute()
+    assert list(nothing_begun) == [Opening(path, "auto", threads().count)]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [], ["--help"], ["predict"], ["predict", "--help"], ["predict", "a.png", "-h"],
+        ["train", "a.png"], ["predict", "a.png", "--device", "cpu"],
+        ["predict", "a.png", "--threads=2"], ["predict", "a.png", "--model=b.onnx"],
+    ],
+)  # fmt: skip
+def test_what_is_not_is_left_to_the_command(arguments, nothing_begun):
+    ahead.begin(arguments)
+    assert nothing_begun == {}
+
+
+def test_what_was_begun_serves_the_first_who_asks(model_file, nothing_begun):
+    what = Opening(model_file, "cpu", 1)
+    opening.begin_ahead(what)
+    begun = nothing_begun[what]
+    assert begin(what) is begun
+    again = begin(what)
+    assert again is not begun
+    assert again.result()[1] == begun.result()[1]
+
+
+def test_a_failure_is_told_by_the_command_as_ever(tmp_path, cli, nothing_begun):
+    with pytest.raises(ModelError):
+        begin(Opening(tmp_path / "absent.onnx", "cpu", 1)).result()
+    code, _, err = cli("predict", "a.png", "-m", tmp_path / "absent.onnx")
+    assert (code, "absent.onnx cannot be used" in err) == (3, True)
+
+
+def test_a_wrong_guess_is_dropped(tmp_path, model_file):
+    """``-m`` after ``--`` is a path: the guess is the tiny model, the command wants the bundled."""
+    (tmp_path / "a.png").write_bytes(encoded(galaxy(1)))
+    done = subprocess.run(
+        [sys.executable, "-m", "galaxy_edge", "predict", "--format", "jsonl", "a.png", "--", "-m",
+         model_file],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["path"] for row in rows] == ["a.png", "-m", str(model_file)]
+    assert {row["model"] for row in rows} == {"galaxy-edge.onnx"}
+    assert done.returncode == 1
+
+
+def test_an_onnxruntime_that_is_not_there_is_told(tmp_path):
+    (tmp_path / "onnxruntime.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'onnxruntime'\", name='onnxruntime')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "galaxy_edge", "predict", "a.png"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, "Traceback" in done.stderr) == (4, False)
+    assert "pip install onnxruntime" in done.stderr

@@ -1,0 +1,39 @@
+"""A second execution provider, on any machine: .ci/run makes an environment that has it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from galaxy_edge import Predictor
+from galaxy_edge.golden import verify
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*.png"))
+PROVIDER = "OpenVINOExecutionProvider"
+
+pytestmark = pytest.mark.skipif(
+    PROVIDER not in onnxruntime.get_available_providers(),
+    reason="the installed onnxruntime has no OpenVINO",
+)
+
+
+@pytest.mark.parametrize("device", ["openvino", "auto"])
+def test_it_is_the_provider_in_use(device: str):
+    predictor = Predictor(device=device)
+    assert predictor.provider == PROVIDER
+    assert {prediction.provider for prediction in predictor.predict_many(EXAMPLES)} == {PROVIDER}
+
+
+def test_it_scores_as_the_exporter_did():
+    assert verify(Predictor(device="openvino")).worst <= 1e-3
+
+
+def test_it_scores_as_the_cpu_does():
+    both = [
+        [prediction.score for prediction in Predictor(device=device).predict_many(EXAMPLES)]
+        for device in ("openvino", "cpu")
+    ]
+    np.testing.assert_allclose(*both, atol=1e-3)

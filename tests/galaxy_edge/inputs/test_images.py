@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import io
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+
+from galaxy_edge.errors import ImageError
+from galaxy_edge.inputs.images import MAX_PIXELS, decode, read
+from galaxy_edge.inputs.preprocessing import Preprocessing
+from tests.conftest import encoded, galaxy
+
+PIXELS = hnp.arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3)))
+AS_IS = Preprocessing(size=20)
+FILES = [encoded(galaxy(1), form) for form in ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP")]
+#: From nothing but the first bytes to a header that says how large the image is.
+MAGIC = [content[:length] for content in FILES for length in (4, 12, 20, 30)]
+
+
+def png(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+@given(PIXELS)
+def test_every_kind_of_source_gives_the_same_pixels(tmp_path_factory, image: np.ndarray):
+    content = encoded(image)
+    path = tmp_path_factory.mktemp("image") / "x.png"
+    path.write_bytes(content)
+    with Image.open(io.BytesIO(content)) as opened:
+        from_pil = decode(opened, AS_IS)
+    for source in (content, path, str(path), image):
+        assert np.array_equal(decode(source, AS_IS), from_pil)
+
+
+@given(PIXELS, st.integers(1, 50), st.sampled_from(["nearest", "bilinear", "lanczos"]))
+def test_the_result_has_the_networks_shape(image: np.ndarray, size: int, resize: str):
+    pixels = decode(image, Preprocessing(size=size, resize=resize, working_size=10))
+    assert pixels.shape == (size, size, 3)
+    assert pixels.dtype == np.uint8
+
+
+@settings(deadline=None)  # the first to begin like FITS imports astropy
+@given(st.binary(max_size=200))
+def test_rubbish_is_an_image_error_and_nothing_else(content: bytes):
+    with pytest.raises(ImageError):
+        decode(content, AS_IS)
+
+
+def check_pixels_or_image_error(content: bytes) -> None:
+    try:
+        pixels = decode(content, Preprocessing())
+    except ImageError as error:
+        assert str(error)
+    else:
+        assert (pixels.shape, pixels.dtype) == ((150, 150, 3), np.uint8)
+
+
+# Pillow's warnings must not be what makes it an error: users see none.
+@pytest.mark.filterwarnings("ignore:::PIL")
+@given(st.sampled_from(MAGIC), st.binary(max_size=200))
+def test_rubbish_that_begins_like_an_image_is_read_or_an_image_error(magic: bytes, rubbish: bytes):
+    check_pixels_or_image_error(magic + rubbish)
+
+
+@pytest.mark.filterwarnings("ignore:::PIL")
+@given(st.data())
+def test_a_damaged_file_is_read_or_an_image_error(data: st.DataObject):
+    content = bytearray(data.draw(st.sampled_from(FILES)))
+    for _ in range(data.draw(st.integers(0, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    start = data.draw(st.integers(0, len(content)))
+    del content[start : start + data.draw(st.integers(0, len(content)))]
+    check_pixels_or_image_error(bytes(content))
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "BMP"])
+def test_lossless_formats_are_read_exactly(form: str):
+    image = galaxy(3)
+    assert np.array_equal(decode(encoded(image, form), AS_IS), image)
+
+
+@pytest.mark.parametrize("sixteenth", range(1, 15))
+def test_a_truncated_file_has_no_pixels(sixteenth: int):
+    content = encoded(galaxy(1, 64))
+    with pytest.raises(ImageError):
+        decode(content[: len(content) * sixteenth // 16], AS_IS)
+
+
+def test_resizing_is_pillows_by_name():
+    image = galaxy(2, 30)
+    for name, filter_ in (("nearest", 0), ("lanczos", 1), ("bilinear", 2)):
+        expected = np.asarray(Image.fromarray(image).resize((45, 45), filter_))
+        assert np.array_equal(decode(image, Preprocessing(size=45, resize=name)), expected)
+
+
+def test_nearest_is_the_resizing_of_keras(tmp_path: Path):
+    import keras
+
+    path = tmp_path / "x.png"
+    path.write_bytes(encoded(galaxy(2, 33)))
+    by_keras = keras.utils.load_img(path, target_size=(150, 150))
+    assert np.array_equal(decode(path, Preprocessing()), np.asarray(by_keras))
+
+
+def test_the_working_size_reduces_first_and_only_what_is_larger():
+    steps = Preprocessing(size=30, resize="nearest", working_size=16)
+    large, small = galaxy(1, 64), galaxy(1, 12)
+    reduced = Image.fromarray(large).resize((16, 16), Image.Resampling.LANCZOS)
+    assert np.array_equal(decode(large, steps), np.asarray(reduced.resize((30, 30), 0)))
+    assert np.array_equal(decode(small, steps), decode(small, Preprocessing(size=30)))
+
+
+def test_the_working_size_looks_at_each_axis():
+    wide = galaxy(1, 64)[:10]
+    reduced = Image.fromarray(wide).resize((16, 10), Image.Resampling.LANCZOS)
+    steps = Preprocessing(size=30, working_size=16)
+    assert np.array_equal(decode(wide, steps), np.asarray(reduced.resize((30, 30), 0)))
+
+
+def test_grey_becomes_three_equal_channels():
+    grey = galaxy(1)[..., 0]
+    assert np.array_equal(decode(grey, AS_IS), np.repeat(grey[..., None], 3, axis=2))
+
+
+def test_16_bit_grey_keeps_its_high_byte():
+    grey = np.arange(400, dtype=np.uint16).reshape(20, 20) * 160
+    content = png(Image.fromarray(grey))
+    assert np.array_equal(decode(content, AS_IS)[..., 1], (grey >> 8).astype(np.uint8))
+
+
+def test_transparency_shows_the_black_sky():
+    image = Image.fromarray(galaxy(1)).convert("RGBA")
+    image.putalpha(0)
+    assert decode(png(image), AS_IS).max() == 0
+
+
+def test_half_transparent_grey_is_half_as_bright():
+    image = Image.merge("LA", [Image.new("L", (20, 20), 200), Image.new("L", (20, 20), 128)])
+    assert set(decode(png(image), AS_IS).ravel()) <= {100, 101}
+
+
+def test_16_bit_colour_keeps_its_high_byte():
+    values = np.random.default_rng(0).integers(0, 2**16, (20, 20, 3)).astype(">u2")
+    # Pillow writes no such files: signature, header, rows without a filter, end.
+    rows = b"".join(b"\0" + row.tobytes() for row in values)
+    chunks = (b"IHDR", struct.pack(">IIBBBBB", 20, 20, 16, 2, 0, 0, 0)), (
+        b"IDAT", zlib.compress(rows),
+    ), (b"IEND", b"")  # fmt: skip
+    content = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
+    assert np.array_equal(decode(content, AS_IS), (values >> 8).astype(np.uint8))
+
+
+@pytest.mark.parametrize(("form", "off_by"), [("TIFF", 0), ("JPEG", 2)])
+def test_cmyk_inks_become_the_light_they_leave(form: str, off_by: int):
+    inks = {(0, 0, 0, 0): (255, 255, 255), (255, 0, 0, 0): (0, 255, 255),
+            (0, 0, 0, 255): (0, 0, 0), (0, 128, 255, 0): (255, 127, 0)}  # fmt: skip
+    for ink, light in inks.items():
+        file = io.BytesIO()
+        Image.new("CMYK", (20, 20), ink).save(file, form)
+        pixels = decode(file.getvalue(), AS_IS).astype(int)
+        assert np.abs(pixels - light).max() <= off_by
+
+
+def test_a_palette_keeps_its_colours():
+    image = Image.fromarray(galaxy(1)).quantize(16)
+    assert np.array_equal(decode(png(image), AS_IS), np.asarray(image.convert("RGB")))
+
+
+def test_the_exif_orientation_is_applied():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # rotated a quarter turn
+    file = io.BytesIO()
+    Image.fromarray(galaxy(1)).save(file, "PNG", exif=exif)
+    assert np.array_equal(decode(file.getvalue(), AS_IS), np.rot90(galaxy(1), -1))
+
+
+def test_an_animation_gives_its_first_frame():
+    frames = [Image.fromarray(galaxy(seed)).convert("L") for seed in (1, 2)]
+    file = io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
+    assert np.array_equal(decode(file.getvalue(), AS_IS)[..., 0], np.asarray(frames[0]))
+
+
+# Pillow warns of the smaller one and refuses the larger one itself.
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("side", [9_800, 30_000])
+def test_a_bomb_is_refused_by_its_header(side: int):
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    content = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"0"))
+    with pytest.raises(ImageError, match="too large"):
+        decode(content, AS_IS)
+
+
+def test_an_array_over_the_limit_is_refused():
+    vast = np.broadcast_to(np.uint8(0), (1, MAX_PIXELS + 1))
+    with pytest.raises(ImageError, match="too large"):
+        decode(vast, AS_IS)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("absent.png", None, "missing"),
+        ("empty.png", b"", "empty"),
+        ("page.png", b"<html>not found</html>", "not an image"),
+        ("frame.fits", b"SIMPLE  =                    T" + b" " * 2850, "damaged or truncated"),
+        ("page.fits", b"<html>not found</html>", "damaged or truncated"),
+    ],
+)
+def test_each_fault_has_its_reason(tmp_path: Path, name: str, content: bytes | None, reason: str):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ImageError, match=reason):
+        decode(path, AS_IS)
+
+
+def test_what_is_no_file_has_its_reason_and_is_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
+    for path, reason in (
+        (tmp_path / "pipe.png", "no regular file"),
+        (tmp_path / "loop.png", "not readable"),
+        (tmp_path / ("a" * 300), "not readable"),
+        ("nul\0.png", "missing"),
+    ):
+        with pytest.raises(ImageError, match=reason):
+            decode(path, AS_IS)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_damaged_exif_leaves_the_image_as_it_lies():
+    file = io.BytesIO()
+    Image.fromarray(galaxy(1)).save(file, "PNG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\x01\x12")
+    assert np.array_equal(decode(file.getvalue(), AS_IS), galaxy(1))
+
+
+def test_a_folder_is_no_image(tmp_path: Path):
+    with pytest.raises(ImageError, match="folder"):
+        decode(tmp_path, AS_IS)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+        np.zeros(4, np.uint8),
+    ],
+)
+def test_arrays_of_another_kind_are_refused(array: np.ndarray):
+    with pytest.raises(ImageError, match="uint8"):
+        decode(array, AS_IS)
+
+
+def test_32_bit_pixels_are_refused():
+    with pytest.raises(ImageError, match="32-bit"):
+        read(Image.new("F", (4, 4)))
+
+
+def test_what_pillow_gets_cannot_be_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """libtiff maps what has a file number, and a file that shrinks then ends the process."""
+    given = []
+    real = Image.open
+    monkeypatch.setattr(Image, "open", lambda file, **how: given.append(file) or real(file, **how))
+    path = tmp_path / "x.tif"
+    Image.fromarray(galaxy(1)).save(path, compression="tiff_lzw")
+    assert np.array_equal(decode(path, AS_IS), galaxy(1))
+    with pytest.raises(OSError, match="fileno"):
+        given[0].fileno()

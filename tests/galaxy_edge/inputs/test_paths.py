@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from galaxy_edge.inputs.paths import expand
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in (
+        "b.png",
+        "a.JPG",
+        "notes.txt",
+        ".hidden.png",
+        "deep/c.tif",
+        "deep/er/d.webp",
+        "[1].png",
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / "none").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def paths(*arguments: str, recursive: bool = False, stdin: bytes = b"") -> list[str]:
+    return list(expand(arguments, io.BytesIO(stdin), recursive=recursive))
+
+
+def test_files_keep_their_order_and_doubles(tree: Path):
+    assert paths("b.png", "a.JPG", "b.png") == ["b.png", "a.JPG", "b.png"]
+
+
+def test_a_folder_is_its_images_sorted(tree: Path):
+    assert paths(".") == ["[1].png", "a.JPG", "b.png"]
+    assert paths("deep") == [os.path.join("deep", "c.tif")]
+
+
+def test_recursive_goes_below(tree: Path):
+    names = [os.path.basename(path) for path in paths(".", recursive=True)]
+    assert names == ["[1].png", "a.JPG", "b.png", "c.tif", "d.webp"]
+
+
+def test_patterns(tree: Path):
+    assert paths("*.png") == ["[1].png", "b.png"]
+    assert paths("**/*.webp") == [os.path.join("deep", "er", "d.webp")]
+    assert paths("de*") == [os.path.join("deep", "c.tif")]
+
+
+def test_a_file_whose_name_is_a_pattern_is_the_file(tree: Path):
+    assert paths("[1].png") == ["[1].png"]
+
+
+def test_what_names_nothing_is_passed_on(tree: Path):
+    assert paths("absent.png", "*.gif", "none") == ["absent.png", "*.gif", "none"]
+
+
+def test_stdin_is_a_list_taken_literally(tree: Path):
+    stdin = b"b.png\r\n\n*.png\nodd \xff name.png"
+    assert paths("a.JPG", "-", stdin=stdin) == [
+        "a.JPG", "b.png", "*.png", os.fsdecode(b"odd \xff name.png"),
+    ]  # fmt: skip
+
+
+def test_links_are_followed_each_folder_once(tree: Path):
+    (tree / "deep" / "up").symlink_to(tree)
+    (tree / "elsewhere").symlink_to(tree / "deep" / "er")
+    names = [os.path.basename(path) for path in paths(".", recursive=True)]
+    assert sorted(names) == ["[1].png", "a.JPG", "b.png", "c.tif", "d.webp"]
+
+
+def test_a_folder_that_cannot_be_listed_is_passed_on(tree: Path, monkeypatch: pytest.MonkeyPatch):
+    scandir = os.scandir
+
+    def refusing(path: str) -> object:
+        if os.path.basename(path) == "deep":
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert os.path.join(".", "deep") in [
+        os.path.join(".", path) for path in paths(".", recursive=True)
+    ]
+
+
+def test_a_path_that_cannot_be_looked_at_is_passed_on(tree: Path):
+    assert paths("a" * 5000) == ["a" * 5000]
+
+
+def test_a_list_that_has_to_be_waited_for_says_so():
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as stdin:
+        found = expand(["-"], stdin)
+        os.write(writing, b"a.png\nb.p")
+        assert next(found) == "a.png"
+        assert next(found) is None
+        os.write(writing, b"ng\r\n\nc\xff.png")
+        assert next(found) == "b.png"
+        os.close(writing)
+        assert [path for path in found if path is not None] == ["c\udcff.png"]
+
+
+def test_an_extension_of_fits_files_goes_to_each_of_them(tree: Path):
+    for name in ("x.fits", "deep/y.fits.gz", "z[1].fits"):
+        (tree / name).touch()
+    assert paths("x.fits[SCI]", "absent.fits[2]") == ["x.fits[SCI]", "absent.fits[2]"]
+    assert paths("*.fits[SCI]") == ["x.fits[SCI]", "z[1].fits[SCI]"]
+    assert paths("z[1].fits") == ["z[1].fits"]
+    assert paths("**/*.fits.gz[0]") == [os.path.join("deep", "y.fits.gz[0]")]
+    assert paths(".", recursive=True) == [
+        "[1].png", "a.JPG", "b.png", "x.fits", "z[1].fits",
+        os.path.join("deep", "c.tif"), os.path.join("deep", "y.fits.gz"),
+        os.path.join("deep", "er", "d.webp"),
+    ]  # fmt: skip
