@@ -149,7 +149,8 @@ def activity(model: onnx.ModelProto, images: Pixels) -> dict[str, Activity]:
 def channels_to_keep(active: Mapping[str, Activity]) -> Masks:
     """Choose the channels to keep, in numbers that suit the integer kernels.
 
-    All channels that exceed the rounding are kept. The strongest of the others fill up the number:
+    All channels that exceed the rounding are kept. The strongest of the others fill up the number,
+    as far as the layer has others:
 
     - To a multiple of four: kernels multiply four bytes at once, and copy the channels if their
       number is not such a multiple. A layer of 22 channels takes longer than one of 24.

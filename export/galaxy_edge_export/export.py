@@ -133,7 +133,7 @@ def prepare(
         rows = _rows({"fp32": (fp32, model), "fp16": (fp16, small)}, drawn)
         document = {
             "precision": "fp16",
-            "scheme": "fp16, except for the image scaling and the last layer in fp32",
+            "scheme": "fp16; image scaling and last layer in fp32",
             "largest_difference_from_keras": round(parity, 6),
         }
         return Prepared(small, replace(manifest, quantization=document), Report(parity, rows))

@@ -2,9 +2,9 @@
 
 The first two layers are slow for two reasons:
 
-- onnxruntime's integer convolutions need the number of input channels to be a multiple of four. An
-  image has three. Every pixel under every position of the kernel is then first copied into a
-  matrix, three bytes at a time, which takes longer than the multiplication.
+- onnxruntime's integer convolutions are fast only if the number of input channels is a multiple of
+  four. An image has three, so every pixel under every position of the kernel is first copied into
+  a matrix, three bytes at a time, which takes longer than the multiplication.
 - The pool reads all results of the convolution, from two rows at once, and discards three quarters
   of them.
 
