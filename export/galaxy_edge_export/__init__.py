@@ -1,3 +1,3 @@
-"""Export: a trained Keras model -> one verified, self-describing ONNX file."""
+"""Export a trained Keras model to one verified, self-describing ONNX file."""
 
-import galaxy_edge  # noqa: F401 - keeps onnxruntime, which some files here import, from telemetry
+import galaxy_edge  # noqa: F401 - turns off telemetry in onnxruntime, which some modules import

@@ -1,10 +1,12 @@
-"""Empirical bias correction: quantised layers that are right on average.
+"""Empirical bias correction, which makes quantised layers correct on average.
 
-Rounded weights shift the mean of what a layer computes, and the shifts of all channels add up to
-a shift of the score, which moves verdicts near the threshold to one side. Each channel's mean
-shift over the calibration images goes into its bias, layer by layer from the input, at no cost at
-run time (Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias
-Correction", arXiv:1906.04721, section 4.2).
+Rounded weights shift the mean of what a layer computes. The shifts of all channels add up to a
+shift of the score, which moves verdicts near the threshold to one side. The correction subtracts
+each channel's mean shift over the calibration images from the channel's bias, layer by layer from
+the input on. It costs nothing at run time.
+
+Source: Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias
+Correction", arXiv:1906.04721, section 4.2.
 """
 
 from __future__ import annotations
@@ -23,10 +25,10 @@ _BATCH = 16
 
 
 def with_own_biases(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Give each layer a bias of its own: zeros where it has none, a copy where it shares one.
+    """Give each layer its own bias: zeros if it has none, a copy if it shares one.
 
-    tf2onnx drops biases that are zero and merges those that are equal; a correction needs a place
-    for each layer.
+    tf2onnx drops biases that are zero and merges biases that are equal, but the correction needs
+    a separate bias for each layer.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
@@ -53,12 +55,12 @@ def with_corrected_biases(
     """Correct the biases of a quantised model.
 
     Args:
-        quantized: QDQ, its nodes named as in ``fp32``.
-        fp32: the model it was made from, each layer with its own bias.
+        quantized: a QDQ model whose nodes have the same names as in ``fp32``.
+        fp32: the model that was quantised, in which each layer has its own bias.
         calibration: uint8 [N, size, size, 3].
 
     Returns:
-        A model that differs from ``quantized`` in its biases alone.
+        A model that differs from ``quantized`` only in its biases.
     """
     result = onnx.ModelProto()
     result.CopyFrom(quantized)
@@ -66,7 +68,7 @@ def with_corrected_biases(
     layers = [node.name for node in fp32.graph.node if node.op_type in _LAYERS]
     wanted = _channel_means(fp32, layers, calibration)
     for layer, target in zip(layers, wanted, strict=True):
-        # Measured anew for each layer: the corrections before it have changed its inputs.
+        # Measure again for each layer, because the corrections before it have changed its inputs.
         (mean,) = _channel_means(result, [layer], calibration)
         _add(constants, f"{layer}.bias", target - mean)
     return result
@@ -77,7 +79,8 @@ def _add(constants: dict[str, onnx.TensorProto], name: str, shift: npt.NDArray[n
         stored = constants[name]
         bias = numpy_helper.to_array(stored) + shift
     else:
-        # An int32 bias in units of input scale times weight scale: fine enough to round.
+        # An int32 bias counts in units of input scale times weight scale, which are small enough
+        # to round to.
         scale = numpy_helper.to_array(constants[f"{name}_quantized_scale"])
         bias = numpy_helper.to_array(stored) + np.round(shift / scale)
     kind = helper.tensor_dtype_to_np_dtype(stored.data_type)
@@ -87,7 +90,7 @@ def _add(constants: dict[str, onnx.TensorProto], name: str, shift: npt.NDArray[n
 def _channel_means(
     model: onnx.ModelProto, layers: list[str], images: Pixels
 ) -> list[npt.NDArray[np.float64]]:
-    """Mean of each channel of each layer's output over images and places, float64 [C] each."""
+    """Mean of each channel of each layer's output over images and positions: float64 [C] each."""
     probe = onnx.ModelProto()
     probe.CopyFrom(model)
     outputs = {node.name: node.output[0] for node in probe.graph.node}
@@ -99,7 +102,7 @@ def _channel_means(
     sums: list[npt.NDArray[np.float64]] = [np.zeros(1)] * len(names)
     for batch in np.array_split(images, -(-len(images) // _BATCH)):
         values = session.run(names, {INPUT_NAME: batch})
-        for place, value in enumerate(values):
+        for index, value in enumerate(values):
             spatial = tuple(range(2, value.ndim))
-            sums[place] = sums[place] + value.mean(axis=spatial, dtype=np.float64).sum(axis=0)
+            sums[index] = sums[index] + value.mean(axis=spatial, dtype=np.float64).sum(axis=0)
     return [total / len(images) for total in sums]

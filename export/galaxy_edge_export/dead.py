@@ -1,12 +1,12 @@
-"""Channels and units that say nothing, taken out.
+"""Remove channels and dense units that contribute nothing to the score.
 
-A filter, or a dense unit, whose result the ReLU always cuts off gives zeros, which the next layer
-multiplies with weights image after image. Without it, and without those weights, the file is
-smaller and faster and every score the same.
+If the ReLU always cuts off the result of a filter or of a dense unit, the result is zero, and the
+next layer multiplies these zeros with weights for every image. Without the channel and without
+those weights, the file is smaller and faster, and every score stays the same.
 
-Integers lose more. All channels of a layer share one scale, so that one which varies by less than
-the rounding of the others is lost in it: what is left of it is its mean, which fits into the next
-layer's bias.
+If the network is quantised, more channels can go. All channels of a layer share one scale, so the
+variation of a channel is lost if it is smaller than the rounding to integers. Only the mean of
+such a channel is left, and it fits into the bias of the next layer.
 """
 
 from __future__ import annotations
@@ -30,30 +30,31 @@ from galaxy_edge_export.bias import with_own_biases
 
 _BATCH = 32
 _COLOURS = 3
-#: Bytes that one integer instruction multiplies and adds up.
-_TOGETHER = 4
-#: Bytes that a max pool compares at once, at least.
-_COMPARED = 8
-#: Steps of a uint8.
+#: Number of bytes that one integer instruction multiplies and adds up.
+_MULTIPLIED_AT_ONCE = 4
+#: Smallest number of bytes that a max pool compares at once.
+_COMPARED_AT_ONCE = 8
+#: Number of steps of a uint8.
 _STEPS = 255
-#: Columns of one AMX tile.
+#: Number of columns of one AMX tile.
 _TILE = 16
-#: Operators of a network that is one chain and whose channels can be followed through it.
+#: Operators through which channels can be traced. A network of these alone is a chain.
 _CHAIN = frozenset(
     {"Cast", "Mul", "Transpose", "Conv", "Relu", "MaxPool", "Reshape", "Gemm", "Sigmoid"}
 )
 
-#: For each layer with a ReLU, by name: bool [C], whether a channel is ever positive. Nothing for a
-#: network that is no such chain.
-Alive = dict[str, npt.NDArray[np.bool_]]
+#: A mask of channels, bool [C], for each layer with a ReLU, by the layer's name. Empty for a
+#: network that is not a chain.
+Masks = dict[str, npt.NDArray[np.bool_]]
 
 
-def provably_alive(model: onnx.ModelProto) -> Alive:
-    """Which channels some image might make positive, by interval arithmetic.
+def provably_alive(model: onnx.ModelProto) -> Masks:
+    """Find the channels that some image might make positive, by interval arithmetic.
 
-    Pixels lie in 0 to 1, and what a ReLU leaves is not negative; a sum is then at most that of
-    the positive weights, each times the largest value of its input. Of a network that scales its
-    pixels otherwise, or has a layer without a ReLU before its last, nothing is said.
+    Pixels lie in 0 to 1, and the result of a ReLU is not negative. A sum is therefore at most the
+    bias and the sum of the positive weights, each times the largest value of its input. These
+    bounds do not hold if the network scales its pixels differently, or if a layer before the last
+    has no ReLU; the result is then empty.
 
     Args:
         model: from `galaxy_edge_export.convert.convert`.
@@ -66,7 +67,7 @@ def provably_alive(model: onnx.ModelProto) -> Alive:
     if not (_scales_to_one(model) and {layer.name for layer in layers[:-1]} <= rectified.keys()):
         return {}
     largest = np.ones(_COLOURS)
-    alive: Alive = {}
+    alive: Masks = {}
     for layer in layers:
         weights = _by_channel(layer, constants[layer.input[1]], len(largest))
         bias = constants[layer.input[2]] if len(layer.input) > 2 else 0.0
@@ -79,13 +80,13 @@ def provably_alive(model: onnx.ModelProto) -> Alive:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What a layer tells the next one, over some images.
+    """Statistics of the results of one layer over a set of images.
 
     Attributes:
-        mean: of each number that the next layer reads, float64: [C], or [places * C] where that
-            layer is dense.
-        deviation: standard deviation of each channel over images and places, float64 [C].
-        largest: of each channel, float64 [C].
+        mean: mean of each number that the next layer reads, float64: [C], or [positions * C] if
+            that layer is dense.
+        deviation: standard deviation of each channel over images and positions, float64 [C].
+        largest: largest value of each channel, float64 [C].
     """
 
     mean: npt.NDArray[np.float64]
@@ -93,17 +94,20 @@ class Activity:
     largest: npt.NDArray[np.float64]
 
     @property
-    def heard(self) -> npt.NDArray[np.bool_]:
-        """Whether a channel varies by more than the rounding to uint8, step / sqrt(12)."""
+    def exceeds_rounding(self) -> npt.NDArray[np.bool_]:
+        """Whether each channel varies by more than the rounding to uint8, step / sqrt(12)."""
         return np.asarray(self.deviation > self.largest.max() / _STEPS / math.sqrt(12))
 
 
 def activity(model: onnx.ModelProto, images: Pixels) -> dict[str, Activity]:
-    """Measure every layer with a ReLU, by name; nothing for a network that is no chain.
+    """Measure the activity of every layer with a ReLU.
 
     Args:
         model: from `galaxy_edge_export.convert.convert`.
         images: uint8 [N, size, size, 3].
+
+    Returns:
+        Layer name to activity; empty for a network that is not a chain.
     """
     if not _is_chain(model):
         return {}
@@ -121,13 +125,13 @@ def activity(model: onnx.ModelProto, images: Pixels) -> dict[str, Activity]:
         probe.SerializeToString(), providers=["CPUExecutionProvider"]
     )
     shapes = {item.name: item.dims for item in model.graph.initializer}
-    widths = {layer.name: shapes[layer.input[1]][_outputs(layer)] for layer in layers}
+    widths = {layer.name: shapes[layer.input[1]][_output_axis(layer)] for layer in layers}
     sums = {name: np.zeros(1) for name in read}
     squares, largest = dict(sums), dict(sums)
     for batch in np.array_split(images, -(-len(images) // _BATCH)):
         values = session.run([*read.values()], {INPUT_NAME: batch})
         for name, value in zip(read, values, strict=True):
-            # [N, C, H, W], or [N, H * W * C] flattened, or [N, C].
+            # The shape is [N, C, H, W], flattened [N, H * W * C], or [N, C].
             last = np.moveaxis(value, 1, -1).reshape(-1, widths[name])
             features = value.mean(axis=tuple(range(2, value.ndim)), dtype=np.float64)
             sums[name] = sums[name] + features.sum(axis=0)
@@ -142,59 +146,67 @@ def activity(model: onnx.ModelProto, images: Pixels) -> dict[str, Activity]:
     return found
 
 
-def in_blocks(active: Mapping[str, Activity]) -> Alive:
-    """The channels that are heard, and of the others the strongest, in numbers that kernels like.
+def channels_to_keep(active: Mapping[str, Activity]) -> Masks:
+    """Choose the channels to keep, in numbers that suit the integer kernels.
 
-    Integer kernels multiply four bytes at once, and copy what does not come in fours: a layer of
-    22 channels takes longer than one of 24. The first layer's channels come in eights, for the pool
-    that compares them where they lie takes twice as long over 22 as over 24. And 17 to 31 become
-    32: onnxruntime 1.21 to 1.24 multiply matrices of so many columns wrongly on processors with AMX
-    (https://github.com/microsoft/onnxruntime/pull/27671).
+    All channels that exceed the rounding are kept. The strongest of the others fill up the number,
+    as far as the layer has others:
+
+    - To a multiple of four: kernels multiply four bytes at once, and copy the channels if their
+      number is not such a multiple. A layer of 22 channels takes longer than one of 24.
+    - To a multiple of eight in the first layer, because its pool compares channels in place and
+      takes twice as long over 22 as over 24.
+    - To 32 from 17 to 31, because onnxruntime 1.21 to 1.24 multiply matrices of 17 to 31 columns
+      wrongly on processors with AMX (https://github.com/microsoft/onnxruntime/pull/27671).
     """
-    blocks = [_COMPARED, *[_TOGETHER] * len(active)]
+    blocks = [_COMPARED_AT_ONCE, *[_MULTIPLIED_AT_ONCE] * len(active)]
     return {
-        name: _filled_up(layer, block)
+        name: _strongest(layer, block)
         for (name, layer), block in zip(active.items(), blocks, strict=False)
     }
 
 
 def without_channels(
-    model: onnx.ModelProto, alive: Alive, active: Mapping[str, Activity] = MappingProxyType({})
+    model: onnx.ModelProto, keep: Masks, active: Mapping[str, Activity] = MappingProxyType({})
 ) -> onnx.ModelProto:
-    """Take out every channel that is not alive, and the weights that read it.
+    """Remove all channels but those to keep, and the weights that read the removed ones.
 
-    A layer keeps one at least, and all of them if nothing is said about it.
+    A removed channel must be zero, or vary so little that its mean can replace it; the mean then
+    goes into the bias of the next layer. The next layer computes the same sums from fewer numbers:
+    exactly if the removed channels are zero, and on average if their means replace them.
+
+    A layer keeps at least one channel. A layer without a mask keeps all channels.
 
     Args:
         model: from `galaxy_edge_export.convert.convert`.
-        alive: the channels to keep.
-        active: of layers whose other channels are not zero: their means go into the next bias.
+        keep: the channels to keep.
+        active: the activity of the layers whose removed channels are not zero; it gives the means.
     """
-    if not alive:
+    if not keep:
         return model
     result = with_own_biases(model) if active else onnx.ModelProto()
     if not active:
         result.CopyFrom(model)
     constants = _constants(result)
     kept, before = np.arange(_COLOURS), _COLOURS
-    told: Activity | None = None
+    previous: Activity | None = None
     for layer in _layers(result):
         full = constants[layer.input[1]]
-        shift = 0.0 if told is None else _shift(layer, full, kept, before, told)
-        weights = _reading(layer, full, kept, before)
-        axis = _outputs(layer)
+        shift = 0.0 if previous is None else _shift(layer, full, kept, before, previous)
+        weights = _weights_of_inputs(layer, full, kept, before)
+        axis = _output_axis(layer)
         before = weights.shape[axis]
-        kept = np.flatnonzero(alive.get(layer.name, np.ones(before, bool)))
+        kept = np.flatnonzero(keep.get(layer.name, np.ones(before, bool)))
         if not len(kept):
             kept = np.arange(1)
-        _put(result, layer, 1, np.take(weights, kept, axis))
+        _set_constant(result, layer, 1, np.take(weights, kept, axis))
         if len(layer.input) > 2:
             bias = (constants[layer.input[2]] + shift).astype(np.float32)
-            _put(result, layer, 2, np.take(bias, kept))
+            _set_constant(result, layer, 2, np.take(bias, kept))
         for node in result.graph.node:
             if node.op_type == "Reshape" and layer.input[0] == node.output[0]:
-                _put(result, node, 1, np.array([-1, len(weights)], np.int64))
-        told = active.get(layer.name)
+                _set_constant(result, node, 1, np.array([-1, len(weights)], np.int64))
+        previous = active.get(layer.name)
     return graph.with_plain_names(graph.without_dead_nodes(result))
 
 
@@ -202,28 +214,37 @@ def _shift(
     layer: onnx.NodeProto,
     weights: npt.NDArray[np.float32],
     kept: npt.NDArray[np.intp],
-    of: int,
-    told: Activity,
+    before: int,
+    previous: Activity,
 ) -> npt.NDArray[np.float64]:
-    """What the channels that go added to a layer's sums, on average: [C]."""
-    gone = told.mean.reshape(-1, of).copy()
-    gone[:, kept] = 0
+    """Mean of what the removed input channels added to the sums of a layer: [C].
+
+    Args:
+        layer: the layer that read them.
+        weights: all its weights.
+        kept: indices of the input channels that are kept.
+        before: number of input channels before the removal.
+        previous: activity of the layer that computed them.
+    """
+    removed = previous.mean.reshape(-1, before).copy()
+    removed[:, kept] = 0
     if layer.op_type == "Conv":
-        return np.asarray(weights.sum(axis=(2, 3)) @ gone[0])
-    return np.asarray(gone.ravel() @ weights)
+        return np.asarray(weights.sum(axis=(2, 3)) @ removed[0])
+    return np.asarray(removed.ravel() @ weights)
 
 
-def _filled_up(layer: Activity, block: int) -> npt.NDArray[np.bool_]:
-    count = -(-int(layer.heard.sum()) // block) * block
+def _strongest(layer: Activity, block: int) -> npt.NDArray[np.bool_]:
+    """Mask of the strongest channels: all that exceed the rounding, filled up to whole blocks."""
+    count = -(-int(layer.exceeds_rounding.sum()) // block) * block
     if _TILE < count < 2 * _TILE:
         count = 2 * _TILE
-    # What is heard varies more than what is not, and so comes first.
+    # The channels that exceed the rounding vary most, so they come first.
     strongest = np.argsort(-layer.deviation, kind="stable")[:count]
     return np.isin(np.arange(len(layer.deviation)), strongest)
 
 
-def _outputs(layer: onnx.NodeProto) -> int:
-    """The axis of a layer's weights that counts what it gives."""
+def _output_axis(layer: onnx.NodeProto) -> int:
+    """The axis of a layer's weights that runs over its output channels."""
     return 0 if layer.op_type == "Conv" else 1
 
 
@@ -231,8 +252,8 @@ def _is_chain(model: onnx.ModelProto) -> bool:
     nodes = [*model.graph.node]
     if any(node.op_type not in _CHAIN for node in nodes):
         return False
-    flattened = [nodes[place - 1] for place, node in enumerate(nodes) if node.op_type == "Reshape"]
-    # A dense layer's weights are told apart by channel only if the channels come last.
+    flattened = [nodes[index - 1] for index, node in enumerate(nodes) if node.op_type == "Reshape"]
+    # The weights of a dense layer can be assigned to channels only if the channels come last.
     return all(
         node.op_type == "Transpose"
         and helper.get_attribute_value(node.attribute[0]) == [0, 2, 3, 1]
@@ -245,7 +266,7 @@ def _layers(model: onnx.ModelProto) -> list[onnx.NodeProto]:
 
 
 def _rectified(model: onnx.ModelProto) -> dict[str, str]:
-    """The name of each layer with a ReLU, and that of the ReLU's result."""
+    """Map the name of each layer with a ReLU to the name of the ReLU's result."""
     made_by = {node.output[0]: node.name for node in _layers(model)}
     return {
         made_by[node.input[0]]: node.output[0]
@@ -255,7 +276,7 @@ def _rectified(model: onnx.ModelProto) -> dict[str, str]:
 
 
 def _scales_to_one(model: onnx.ModelProto) -> bool:
-    """Whether the image's 0 to 255 enter the first layer as 0 to 1."""
+    """Whether pixels of 0 to 255 enter the first layer as 0 to 1."""
     constants = _constants(model)
     factors = [
         constants[name]
@@ -274,27 +295,27 @@ def _constants(model: onnx.ModelProto) -> dict[str, npt.NDArray[np.float32]]:
 def _by_channel(
     layer: onnx.NodeProto, weights: npt.NDArray[np.float32], inputs: int
 ) -> npt.NDArray[np.float32]:
-    """Weights as [outputs, input channels, places]."""
+    """Weights as [outputs, input channels, positions]."""
     if layer.op_type == "Conv":
         return weights.reshape(len(weights), inputs, -1)
     # A flattened image has its channels last.
     return weights.T.reshape(weights.shape[1], -1, inputs).swapaxes(1, 2)
 
 
-def _reading(
-    layer: onnx.NodeProto, weights: npt.NDArray[np.float32], kept: npt.NDArray[np.intp], of: int
+def _weights_of_inputs(
+    layer: onnx.NodeProto, weights: npt.NDArray[np.float32], kept: npt.NDArray[np.intp], before: int
 ) -> npt.NDArray[np.float32]:
-    """The weights that read the input channels kept, of as many as there were."""
+    """The weights that read the kept input channels; ``before`` is the number of all of them."""
     if layer.op_type == "Conv":
         return weights[:, kept]
     outputs = weights.shape[1]
-    return weights.reshape(-1, of, outputs)[:, kept].reshape(-1, outputs)
+    return weights.reshape(-1, before, outputs)[:, kept].reshape(-1, outputs)
 
 
-def _put(
-    model: onnx.ModelProto, node: onnx.NodeProto, place: int, values: npt.NDArray[np.generic]
+def _set_constant(
+    model: onnx.ModelProto, node: onnx.NodeProto, slot: int, values: npt.NDArray[np.generic]
 ) -> None:
-    """Give a node a constant of its own."""
-    name = f"{node.name}.input{place}"
+    """Add a constant to the model and make it an input of the node."""
+    name = f"{node.name}.input{slot}"
     model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
-    node.input[place] = name
+    node.input[slot] = name

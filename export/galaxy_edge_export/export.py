@@ -1,13 +1,13 @@
-"""From a trained model to one verified file."""
+"""Convert a trained model to one verified file."""
 
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 import onnx
@@ -20,8 +20,9 @@ from galaxy_edge.inputs.images import Pixels, decode
 from galaxy_edge.manifest import Manifest
 from galaxy_edge.predictor import Predictor
 from galaxy_edge_export import dead, gates, golden, images, integer, nibbles, pools, speed
+from galaxy_edge_export.config import TARGETS, THRESHOLD, Quantization
 from galaxy_edge_export.convert import convert
-from galaxy_edge_export.gates import Cost, Limits
+from galaxy_edge_export.gates import Cost
 from galaxy_edge_export.half import with_half_weights
 from galaxy_edge_export.quantize import quantize
 from galaxy_edge_export.trained import Trained, load
@@ -38,19 +39,14 @@ _PACKAGES = (
 )
 
 
-Target: TypeAlias = Literal["vnni", "avx2", "arm64"]
-#: Whether weights must be in 7 bits: without VNNI, x86 adds products in 16 bits that saturate.
-TARGETS: dict[Target, bool] = {"vnni": False, "avx2": True, "arm64": False}
-
-
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One file of the report.
+    """One file in the report.
 
     Attributes:
         name: "fp32", "fp16" or "int8".
         size: bytes.
-        single, batch: ms an image, one at a time and 32 at once.
+        single, batch: milliseconds per image, one at a time and in a batch of 32.
     """
 
     name: str
@@ -64,12 +60,12 @@ class Report:
     """What an export measured.
 
     Attributes:
-        parity: largest difference of the float file's scores from Keras; of the fp16 file's,
-            where that is asked for.
-        rows: the float file, and the fp16 or int8 one beside it.
+        parity: largest difference of a score from Keras, of the fp16 file if one was requested,
+            else of the float file.
+        rows: the float file, then the fp16 or int8 file if one was requested.
         cost: what quantisation cost; None for a float export.
-        calibration_images: how many images the int8 file was calibrated on.
-        failures: the limits that were passed.
+        calibration_images: number of images that the int8 file was calibrated on.
+        failures: the limits that were exceeded, one phrase each.
     """
 
     parity: float
@@ -80,35 +76,12 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Quantization:
-    """How to quantise.
-
-    Attributes:
-        data: labelled folders; None takes the run's own images.
-        calibration_images: how many training images to calibrate on.
-        seed: of their draw.
-        limits: what it may cost.
-        target: the processors it is for (`TARGETS`); None is for all.
-        portable: leave the layers as converted, the layout that other execution providers know.
-        dense_bits: of the weights of dense layers, 8 or 4.
-    """
-
-    data: Path | None = None
-    calibration_images: int = 512
-    seed: int = 0
-    limits: Limits = field(default_factory=Limits)
-    target: Target | None = None
-    portable: bool = False
-    dense_bits: int = 8
-
-
-@dataclass(frozen=True, slots=True)
 class Prepared:
-    """A converted model that is ready to be written, if its report says so.
+    """A converted model, which `write` can write if its report has no failures.
 
     Attributes:
         model: the graph.
-        manifest: what the file will say of itself, but for the golden examples.
+        manifest: the manifest of the file, still without the golden examples.
         report: what was measured.
     """
 
@@ -120,23 +93,23 @@ class Prepared:
 def prepare(
     trained: Trained,
     quantization: Quantization | None = None,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
     *,
     half: bool = False,
 ) -> Prepared:
-    """Convert a trained model, quantise it if asked to, and measure the result.
+    """Convert a trained model, quantise it if requested, and measure the result.
 
     Args:
         trained: what to export.
         quantization: how to quantise; None exports in float.
-        threshold: for the manifest.
+        threshold: recorded in the manifest; a score above it is a positive verdict.
         half: export in fp16 instead, without quantising.
 
     Raises:
         ModelError, UsageError: the model or the data cannot be used.
-        GateError: the float file's scores differ from Keras, or the fp16 file's.
+        GateError: the scores of the float or fp16 file differ from Keras.
     """
-    # Asked first: a conversion takes seconds, a missing folder is known at once.
+    # Look for the data first: a missing folder shows at once, but a conversion takes seconds.
     files = images.labelled_files(trained, quantization.data) if quantization else {}
     keras_model = load(trained)
     drawn = _drawn(trained)
@@ -160,7 +133,7 @@ def prepare(
         rows = _rows({"fp32": (fp32, model), "fp16": (fp16, small)}, drawn)
         document = {
             "precision": "fp16",
-            "scheme": "the image's scaling and the last layer in fp32",
+            "scheme": "fp16; image scaling and last layer in fp32",
             "largest_difference_from_keras": round(parity, 6),
         }
         return Prepared(small, replace(manifest, quantization=document), Report(parity, rows))
@@ -170,7 +143,8 @@ def prepare(
     sample = images.calibration_sample(
         files["Train"], quantization.calibration_images, quantization.seed
     )
-    # Data that were given are the user's choice; the run's own must be what it was trained with.
+    # Images from --data are the user's choice, but images of the run must not have changed since
+    # the training.
     digests = trained.digests if quantization.data is None else {}
     calibration = images.load(sample, trained.preprocessing, digests)
     small, scheme = _quantized(model, calibration.pixels, quantization)
@@ -198,31 +172,37 @@ def prepare(
 def _quantized(
     model: onnx.ModelProto, calibration: Pixels, how: Quantization
 ) -> tuple[onnx.ModelProto, dict[str, Any]]:
-    """The int8 model, and what the manifest says of how it was made."""
+    """Quantise a model.
+
+    Returns:
+        The int8 model, and how it was made, for the manifest.
+    """
     active = dead.activity(model, calibration)
-    alive = dead.in_blocks(active)
+    kept = dead.channels_to_keep(active)
     reduce_range = how.target is None or TARGETS[how.target]
-    slim = dead.without_channels(model, alive, active)
+    slim = dead.without_channels(model, kept, active)
     small = quantize(slim, calibration, reduce_range=reduce_range, dense_bits=how.dense_bits)
     if not how.portable:
         small = pools.with_folded_pool(integer.with_integer_input(small))
     if how.dense_bits == 4:
         small = nibbles.with_packed_weights(small)
     return small, {
-        "scheme": f"static, uint8 activations, int8 weights in {7 if reduce_range else 8} bits, "
-        "per channel, biases corrected",
+        "scheme": f"static; uint8 activations; int8 weights in {7 if reduce_range else 8} bits, "
+        "one scale per output channel; corrected biases",
         "dense_bits": how.dense_bits,
         "target": how.target or "any",
-        "layout": "portable" if how.portable else "onnxruntime's processor kernels",
-        "channels": {name: [int(mask.sum()), len(mask)] for name, mask in alive.items()},
+        "layout": "portable" if how.portable else "for onnxruntime's CPU kernels",
+        "channels": {name: [int(mask.sum()), len(mask)] for name, mask in kept.items()},
     }
 
 
 def write(prepared: Prepared, path: Path) -> None:
-    """Write the file, whole or not at all, once it scores its own golden examples.
+    """Write the file if it passed the limits and reproduces its own golden scores.
+
+    The file is written completely or not at all.
 
     Raises:
-        GateError: a limit was passed, or the written file does not score as recorded.
+        GateError: a limit was exceeded, or the written file does not score as recorded.
         UsageError: the path cannot be written.
     """
     if prepared.report.failures:
@@ -242,13 +222,13 @@ def _check_golden(path: Path) -> None:
     found = verify(Predictor(path, device="cpu", check=False))
     if found.worst > gates.PARITY or found.decoded_otherwise:
         raise GateError(
-            f"the written file scores its golden examples otherwise (by {found.worst:.1e}) than "
-            "the model it was made from; nothing was written"
+            f"the golden scores of the written file differ (by up to {found.worst:.1e}) from those "
+            "of the model it was made from; nothing was written"
         )
 
 
 def _drawn(trained: Trained) -> Pixels:
-    """Drawn galaxies for parity and timing, uint8 [32, size, size, 3]."""
+    """Draw galaxies for parity and timing: uint8 [32, size, size, 3]."""
     return np.stack(
         [
             decode(golden.galaxy(seed), trained.preprocessing)

@@ -1,7 +1,7 @@
-"""Golden examples: made-up galaxies whose scores the model file carries.
+"""Golden examples: drawn galaxies whose scores are recorded in the model file.
 
-They are drawn, not taken from the user's images: a model file goes to other people, and nobody's
-unpublished data should go with it.
+They are drawn rather than taken from the user's images, because a model file is passed on to other
+people and must not contain anybody's unpublished data.
 """
 
 from __future__ import annotations
@@ -26,16 +26,18 @@ _COUNT = 8
 def examples(
     score: Callable[[Pixels], npt.NDArray[np.float32]], preprocessing: Preprocessing
 ) -> tuple[Golden, ...]:
-    """Choose examples on the slope of the sigmoid, and record them.
+    """Choose examples on the slope of the sigmoid, and record their scores.
 
-    Near 0 and 1 the sigmoid hides what the network computed; in between every difference shows.
+    Near 0 and 1 the sigmoid hides differences in what the network computed. In between, every
+    difference shows.
 
     Args:
-        score: uint8 [N, size, size, 3] -> float32 [N].
-        preprocessing: the model's.
+        score: maps uint8 [N, size, size, 3] to float32 [N].
+        preprocessing: the preprocessing of the model.
 
     Returns:
-        Eight different examples by rising score, as evenly from 0.1 to 0.9 as the pool allows.
+        Eight different examples in the order of their scores, which are spread as evenly from 0.1
+        to 0.9 as the pool allows.
     """
     pool = [as_png(galaxy(seed)) for seed in range(_POOL)]
     images = np.stack([decode(png, preprocessing) for png in pool])
@@ -51,7 +53,7 @@ def examples(
 
 
 def galaxy(seed: int) -> Pixels:
-    """Draw a galaxy: an inclined exponential disc and a round bulge, stars, sky noise.
+    """Draw a galaxy: an inclined exponential disc, a round bulge, stars and sky noise.
 
     Returns:
         uint8 (64, 64, 3), RGB.

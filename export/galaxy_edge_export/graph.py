@@ -1,4 +1,4 @@
-"""Rewrites from ONNX graph to ONNX graph, each a pure function that changes no score."""
+"""Rewrites of ONNX graphs. Each is a pure function that changes no score."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import numpy as np
 import onnx
 from onnx import numpy_helper, shape_inference
 
-#: Operators that compute shapes; a network of fixed image size needs none.
+#: Operators that compute shapes. A network with a fixed image size needs none of them.
 PLUMBING = frozenset({"Shape", "Gather", "Slice", "Concat", "Unsqueeze", "Squeeze"})
 BATCH = "N"
 
 
 def tidy(model: onnx.ModelProto) -> onnx.ModelProto:
-    """All rewrites, in order."""
+    """Apply all rewrites, in order."""
     return with_plain_names(without_dead_nodes(with_gemms(with_static_reshapes(model))))
 
 
 def with_static_reshapes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Flatten to a shape known now, not computed for each batch.
+    """Flatten to a constant shape instead of computing the shape for each batch.
 
-    tf2onnx writes Keras's Flatten as Shape, Gather, Cast, Slice and Concat into a Reshape. With
-    everything but the batch known, the shape is the constant [-1, K]; the six nodes before it,
-    and their place on the critical path, are gone.
+    tf2onnx writes Keras's Flatten as a Reshape whose shape is computed by Shape, Gather, Cast,
+    Slice and Concat. All sizes except the batch's are known, so the shape is the constant [-1, K].
+    This removes six nodes, which lie on the critical path.
     """
     result = _copy(model)
     constants = {item.name for item in result.graph.initializer}
@@ -47,10 +47,10 @@ def with_static_reshapes(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def with_gemms(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A matrix product and the bias added to it become one Gemm.
+    """Merge a matrix product and the addition of a bias into one Gemm.
 
-    Quantised, the pair would round twice and pass through memory twice; a Gemm takes the bias
-    into its 32-bit sums.
+    A Gemm computes the same sums. When quantised, the separate pair rounds twice and passes
+    through memory twice; a Gemm adds the bias to its 32-bit sums.
     """
     result = _copy(model)
     constants = {item.name: item for item in result.graph.initializer}
@@ -71,7 +71,7 @@ def with_gemms(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def without_dead_nodes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Drop nodes, constants and operator sets that no output depends on."""
+    """Remove nodes, constants and operator sets that no output depends on."""
     result = _copy(model)
     needed = {output.name for output in result.graph.output}
     alive = []
@@ -89,10 +89,10 @@ def without_dead_nodes(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def with_plain_names(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Name nodes after their operator and their place, and tensors after their node.
+    """Name nodes after their operator and position, and tensors after their node.
 
-    Keras counts its layers through the life of a process; names made of those counts would give
-    two exports of one model different bytes. They are also what a profile shows.
+    Keras numbers its layers throughout a process. With names made from these numbers, two exports
+    of one model would have different bytes. Profiles also show these names, so they are readable.
     """
     result = _copy(model)
     keep = {item.name for item in (*result.graph.input, *result.graph.output)}
@@ -102,12 +102,12 @@ def with_plain_names(model: onnx.ModelProto) -> onnx.ModelProto:
     for node in result.graph.node:
         counts[node.op_type] += 1
         node.name = f"{node.op_type.lower()}_{counts[node.op_type]}"
-        for place, name in enumerate(node.input):
+        for slot, name in enumerate(node.input):
             if name in constants:
-                names.setdefault(name, f"{node.name}.{_role(node.op_type, place)}")
-        for place, name in enumerate(node.output):
+                names.setdefault(name, f"{node.name}.{_role(node.op_type, slot)}")
+        for slot, name in enumerate(node.output):
             if name not in keep:
-                names[name] = f"{node.name}.out" + str(place or "")
+                names[name] = f"{node.name}.out" + str(slot or "")
     for node in result.graph.node:
         _replace(node.input, [names.get(name, name) for name in node.input])
         _replace(node.output, [names.get(name, name) for name in node.output])
@@ -121,12 +121,12 @@ def with_plain_names(model: onnx.ModelProto) -> onnx.ModelProto:
     return result
 
 
-def _role(operator: str, place: int) -> str:
+def _role(operator: str, slot: int) -> str:
     if operator == "Reshape":
         return "shape"
     if operator in ("Mul", "Add"):
         return "constant"
-    return {1: "weight", 2: "bias"}.get(place, f"input{place}")
+    return {1: "weight", 2: "bias"}.get(slot, f"input{slot}")
 
 
 def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -135,7 +135,7 @@ def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
     return result
 
 
-def _replace(field, items) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - protobuf's own
+def _replace(field, items) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - a protobuf field
     kept = list(items)
     del field[:]
     field.extend(kept)

@@ -1,4 +1,4 @@
-"""fp32 -> fp16: half the file, in the numbers that GPUs multiply fastest."""
+"""Convert fp32 to fp16, which halves the file and is the type that GPUs multiply fastest."""
 
 from __future__ import annotations
 
@@ -13,43 +13,47 @@ from galaxy_edge_export import graph
 _LAYERS = frozenset({"Conv", "Gemm", "MatMul"})
 _SCALING = frozenset({"Cast", "Mul", "Div", "Add", "Sub"})
 _LARGEST = 65_504.0
-_CONVOLUTION = 4  # dimensions of its weights: filters, channels, height, width
+_CONVOLUTION = 4  # number of dimensions of its weights: filters, channels, height, width
 
 
 def with_half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Store and compute in fp16 what lies between the image's scaling and the last layer.
+    """Store and compute everything between the image scaling and the last layer in fp16.
 
-    Both ends stay in float: fp16 would round each pixel twice, once for the divisor and once for
-    the quotient, and the last layer, one unit, costs nothing and decides the score.
+    Both ends stay in fp32. In fp16, the scaling would round each pixel twice, once for the divisor
+    and once for the quotient. The last layer has one unit, so fp32 costs nothing there, and it
+    decides the score.
 
     Args:
         model: from `galaxy_edge_export.convert.convert`.
 
     Returns:
-        A model of the same input and output.
+        A model with the same input and output.
 
     Raises:
-        ModelError: an operator of the network takes no fp16, or a weight is too large for it.
+        ModelError: an operator of the network does not support fp16, or a weight is too large.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
     nodes = [*result.graph.node]
-    start = next(place for place, node in enumerate(nodes) if node.op_type not in _SCALING)
-    end = max((place for place, node in enumerate(nodes) if node.op_type in _LAYERS), default=start)
+    start = next(index for index, node in enumerate(nodes) if node.op_type not in _SCALING)
+    end = max((index for index, node in enumerate(nodes) if node.op_type in _LAYERS), default=start)
     reals = {
         item.name: numpy_helper.to_array(item)
         for item in model.graph.initializer
         if item.data_type == TensorProto.FLOAT
     }
-    # Sums in between may be larger than any weight: those show in the scores.
+    # A sum inside the network may overflow although no weight does. That shows in the scores.
     if any(np.abs(values).max(initial=0) > _LARGEST for values in reals.values()):
-        raise ModelError(f"a weight is beyond {_LARGEST:,.0f}, the largest number of fp16")
+        raise ModelError(
+            f"a weight is larger than {_LARGEST:,.0f}, the largest number in fp16; export in float "
+            "instead"
+        )
     scaled = {name for node in nodes[:start] for name in node.output}
     computed = {name for node in nodes[start:end] for name in node.output}
     written: list[onnx.NodeProto] = []
     made: set[str] = set()
-    for place, node in enumerate(nodes):
-        within = start <= place < end
+    for index, node in enumerate(nodes):
+        within = start <= index < end
         crossing = scaled | reals.keys() if within else computed
         for slot, name in enumerate(node.input):
             if name not in crossing:
@@ -77,23 +81,24 @@ def with_half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def rounded(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
-    """Round to fp16, and keep the sum of each kernel.
+    """Round to fp16, but preserve the sum of each kernel.
 
-    Next to each other, pixels hardly differ: what a kernel gives is nearly their brightness times
-    its sum, so that errors of its weights add up, alike at every place. The least of its weights,
-    which fp16 holds most finely, takes up what the others lost.
+    Neighbouring pixels hardly differ, so the result of a kernel is nearly their brightness times
+    the sum of its weights. The rounding errors of the weights therefore add up, in the same way at
+    every position. To cancel them, the smallest weight of a kernel, which fp16 stores with the
+    finest steps, absorbs the errors of the others.
 
     Args:
-        values: weights of a convolution, [filters, channels, height, width], or anything else,
-            which is rounded as it is.
+        values: weights of a convolution, [filters, channels, height, width]. Arrays of other
+            dimensions are rounded to the nearest numbers.
     """
     nearest = values.astype(np.float16)
     if values.ndim != _CONVOLUTION:
         return nearest
     kernels = values.reshape(*values.shape[:2], -1).astype(np.float64)
     result = nearest.reshape(kernels.shape)
-    least = np.abs(kernels).argmin(axis=-1, keepdims=True)
-    lost = (kernels - result).sum(axis=-1, keepdims=True)
-    taken_up = np.take_along_axis(result, least, -1) + lost
-    np.put_along_axis(result, least, taken_up.astype(np.float16), -1)
+    smallest = np.abs(kernels).argmin(axis=-1, keepdims=True)
+    error = (kernels - result).sum(axis=-1, keepdims=True)
+    corrected = np.take_along_axis(result, smallest, -1) + error
+    np.put_along_axis(result, smallest, corrected.astype(np.float16), -1)
     return result.reshape(values.shape)

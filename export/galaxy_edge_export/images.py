@@ -15,11 +15,11 @@ from galaxy_edge_export.trained import Trained
 
 
 def labelled_files(trained: Trained, data: Path | None) -> Mapping[Split, Sequence[LabelledFile]]:
-    """The training and validation files: those of ``data`` if given, else the run's own.
+    """List the training and validation files: from ``data`` if given, else those of the run.
 
     Raises:
-        UsageError: a bare model and no ``data``.
-        DatasetError: ``data`` lacks a folder, or the run's data are no longer there.
+        UsageError: the model is bare and ``data`` is None.
+        DatasetError: ``data`` lacks a folder, or data of the run no longer exist.
     """
     if data is not None:
         files, problems = labelled.scan(data, trained.labels, optional=())
@@ -28,7 +28,8 @@ def labelled_files(trained: Trained, data: Path | None) -> Mapping[Split, Sequen
         return files
     if not trained.files:
         raise UsageError(
-            "a bare model does not say what it was trained on; give labelled folders with --data"
+            "a model without its run folder does not record its training data; give labelled "
+            "folders with --data"
         )
     gone = [
         file.path for files in trained.files.values() for file in files if not file.path.exists()
@@ -36,7 +37,7 @@ def labelled_files(trained: Trained, data: Path | None) -> Mapping[Split, Sequen
     if gone:
         raise DatasetError(
             f"the data of {trained.path.parent}",
-            [f"{path} is gone (--data tells where the data are now)" for path in gone],
+            [f"{path} no longer exists (give the new folder with --data)" for path in gone],
         )
     return trained.files
 
@@ -44,15 +45,15 @@ def labelled_files(trained: Trained, data: Path | None) -> Mapping[Split, Sequen
 def load(
     files: Sequence[LabelledFile], preprocessing: Preprocessing, digests: Mapping[Path, str]
 ) -> Loaded:
-    """Decode files, and make sure that they are what the model was trained with.
+    """Decode files, and check that they have not changed since the training.
 
     Args:
         files: what to decode.
-        preprocessing: the model's.
-        digests: SHA-256 that files had when the model was trained; empty for other data.
+        preprocessing: the preprocessing of the model.
+        digests: SHA-256 of the files at the time of the training; empty for other data.
 
     Raises:
-        DatasetError: unreadable files, or files of the run that have changed since.
+        DatasetError: files are unreadable, or files of the run have changed since the training.
     """
     loaded = labelled.load(files, preprocessing)
     problems = [f"{fault.path}: {fault.reason}" for fault in loaded.faults]
@@ -67,12 +68,12 @@ def load(
 
 
 def calibration_sample(files: Sequence[LabelledFile], count: int, seed: int) -> list[LabelledFile]:
-    """A seeded sample with as many files of one class as of the other.
+    """Choose a random sample with equally many files of each class.
 
     Args:
         files: the training files.
-        count: how many in all; fewer when a class has fewer than half of it.
-        seed: of the draw.
+        count: total number of files; the sample is smaller if a class has fewer than half of it.
+        seed: the same seed chooses the same files.
     """
     rng = np.random.default_rng(seed)
     classes = [[file for file in files if file.label == label] for label in (0, 1)]

@@ -1,9 +1,9 @@
-"""Dense weights in four bits: half the file, unpacked once, when it is loaded.
+"""Store dense weights in four bits, which halves the file, and unpack them when it is loaded.
 
 A dense layer on an image holds nearly all the weights of a small network. In four bits, with one
-scale a unit, they are two to a byte in the file. What unpacks them is a handful of standard
-operators on constants, which a runtime folds away as it loads the file: from then on the layer is
-the 8-bit one, with its speed, and its scores are the same in any batch.
+scale per unit, two of them fit into a byte of the file. A few standard operators on constants
+unpack them, and a runtime folds these operators away when it loads the file. From then on, the
+layer is the 8-bit layer with the same speed, and its scores are the same in any batch.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from onnx import TensorProto, helper, numpy_helper
 
 _LARGEST = 7
 _ZERO = 8
-#: Shares of the largest weight to try as the end of the range.
+#: Fractions of the largest weight to try as the end of the range.
 _CLIPS = np.linspace(0.2, 1.0, 33)
 
 
 def rounded(
     weights: npt.NDArray[np.float32],
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
-    """Round to -7 to 7, with the scale of each unit that leaves the least squared error.
+    """Round to integers from -7 to 7, with the scale per unit that minimises the squared error.
 
-    A few large weights are cut off, so that the many small ones are told apart.
+    This clips a few large weights, so that the many small ones stay distinguishable.
 
     Args:
         weights: [inputs, units].
@@ -51,11 +51,11 @@ def _integers(
 
 
 def with_rounded_weights(quantized: onnx.ModelProto, fp32: onnx.ModelProto) -> onnx.ModelProto:
-    """Give the quantised dense layers weights of four bits.
+    """Round the weights of the quantised dense layers to four bits.
 
     Args:
-        quantized: QDQ, its nodes named as in ``fp32``.
-        fp32: the model it was made from.
+        quantized: a QDQ model whose nodes have the same names as in ``fp32``.
+        fp32: the model that was quantised.
     """
     result = onnx.ModelProto()
     result.CopyFrom(quantized)
@@ -67,7 +67,7 @@ def with_rounded_weights(quantized: onnx.ModelProto, fp32: onnx.ModelProto) -> o
         weight, bias = node.input[1], f"{node.input[2]}_quantized"
         integers, scales = rounded(reals[weight])
         before = numpy_helper.to_array(stored[f"{weight}_scale"])
-        # A bias counts in units of its input's scale times its weights'.
+        # A bias counts in units of the input scale times the weight scale.
         units = numpy_helper.to_array(stored[f"{bias}_scale"]) * (scales / before)
         values = np.rint(reals[node.input[2]] / units).astype(np.int32)
         for name, array in (
@@ -79,10 +79,14 @@ def with_rounded_weights(quantized: onnx.ModelProto, fp32: onnx.ModelProto) -> o
 
 
 def with_packed_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Store dense weights of four bits two to a byte: the first half of the rows in the low bits.
+    """Store two dense weights of four bits in each byte.
+
+    The low bits hold the first half of the rows, the high bits the second half. Unpacking gives
+    back the same integers, so no score changes.
 
     Args:
-        model: QDQ. Weights that do not fit, or of an odd number of inputs, stay as they are.
+        model: a QDQ model. Weights that do not fit into four bits, or that have an odd number of
+            inputs, are left alone.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)

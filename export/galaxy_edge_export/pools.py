@@ -1,15 +1,21 @@
-"""The first convolution and its max pool as one convolution over blocks of pixels: exact, faster.
+"""Compute the first convolution and its max pool over blocks of pixels, which is faster and exact.
 
-onnxruntime's integer convolutions want input channels in fours. An image has three: then every
-pixel under every place of the kernel is copied into a matrix first, three bytes at a time, which
-takes longer than the multiplying. And the pool throws three quarters of what was multiplied away,
-after a walk over all of it, in two rows at once. So:
+The first two layers are slow for two reasons:
 
-- each block of 2 x 2 pixels becomes one pixel of 12 channels (an image row is cut from the next,
-  and both are laid side by side);
-- the four values of each 2 x 2 pool are computed as four groups of channels of one such pixel:
-  the kernel stands at the four offsets of a pool in a kernel that is larger by one;
-- the largest of the four groups is taken where they lie.
+- onnxruntime's integer convolutions are fast only if the number of input channels is a multiple of
+  four. An image has three, so every pixel under every position of the kernel is first copied into
+  a matrix, three bytes at a time, which takes longer than the multiplication.
+- The pool reads all results of the convolution, from two rows at once, and discards three quarters
+  of them.
+
+The rewrite therefore:
+
+- turns each block of 2 x 2 pixels into one pixel with 12 channels (each pair of image rows is split
+  and laid side by side);
+- computes the four values of each 2 x 2 pool as four groups of channels of one such pixel, with
+  four copies of the kernel, each placed at one of the pool's four offsets in a kernel that is
+  larger by one pixel;
+- takes the largest of the four groups in place.
 
 The same integers are summed and compared, so the scores are equal to the bit.
 """
@@ -49,12 +55,12 @@ _Constants = dict[str, npt.NDArray[np.generic]]
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """A convolution of the image and its pool.
+    """The first convolution and its pool.
 
     Attributes:
-        path: the nodes of `_PATTERN`.
-        weights, bias: those that dequantise the convolution's.
-        height, width: of the image, pixels.
+        path: the nodes that match `_PATTERN`.
+        weights, bias: the nodes that dequantise the weights and the bias of the convolution.
+        height, width: size of the image, pixels.
     """
 
     path: tuple[onnx.NodeProto, ...]
@@ -66,7 +72,7 @@ class _Pair:
 
 @dataclass(frozen=True, slots=True)
 class _Writer:
-    """Nodes and constants in the order they are added."""
+    """Collects nodes and constants in the order in which they are added."""
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: list[onnx.TensorProto] = field(default_factory=list)
@@ -85,14 +91,14 @@ class _Writer:
 
 
 def with_folded_pool(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Rewrite the first convolution and its max pool.
+    """Rewrite the first convolution and its max pool, as the module's docstring describes.
 
     Args:
-        model: QDQ, from `galaxy_edge_export.integer.with_integer_input`.
+        model: a QDQ model from `galaxy_edge_export.integer.with_integer_input`.
 
     Returns:
-        The rewritten model, in the same standard operators; or the same where it does not begin
-        with a plain convolution and a pool of 2 x 2, or where a side of the image is odd.
+        The rewritten model, which uses only standard operators. The same object if it does not
+        begin with a plain convolution and a 2 x 2 pool, or if a side of the image is odd.
     """
     constants = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
     pair = _pair(model, constants)
@@ -102,14 +108,14 @@ def with_folded_pool(model: onnx.ModelProto) -> onnx.ModelProto:
     pixels = writer.node("Transpose", [_blocks(writer, pair)], "first", perm=_FIRST)
     groups = _convolved(writer, pair, constants, pixels)
     _largest(writer, pair, constants, groups)
-    gone = (*pair.path, pair.weights, pair.bias)
-    kept = [node for node in model.graph.node if node not in gone]
+    replaced = (*pair.path, pair.weights, pair.bias)
+    kept = [node for node in model.graph.node if node not in replaced]
     result = onnx.ModelProto()
     result.CopyFrom(model)
     del result.graph.node[:]
     result.graph.node.extend([*writer.nodes, *kept])
     result.graph.initializer.extend(writer.constants)
-    result.graph.ClearField("value_info")  # it told the shapes of what is gone
+    result.graph.ClearField("value_info")  # holds the shapes of the replaced tensors
     return graph.without_dead_nodes(result)
 
 
@@ -130,7 +136,7 @@ def _pair(model: onnx.ModelProto, constants: _Constants) -> _Pair | None:
         _is(first, {"perm": _FIRST})
         and _is(convolution, _PLAIN_CONV)
         and _is(pool, _PLAIN_POOL)
-        # A pool that quantises anew would do so four times as often.
+        # The rewrite would quantise four times as often after a pool that requantises.
         and before.input[1:] == after.input[1:]
         and len(convolution.input) == 3
     ):
@@ -155,9 +161,10 @@ def _is(node: onnx.NodeProto, plain: dict[str, object]) -> bool:
 
 
 def _blocks(writer: _Writer, pair: _Pair) -> str:
-    """The image as [N, height / 2, width / 2, 4 x colours], two rows of two pixels a block.
+    """The image as [N, height / 2, width / 2, 4 x colours]: two rows of two pixels per block.
 
-    Cut in two and laid side by side, not transposed: onnxruntime does that four times as fast.
+    Pairs of rows are split and laid side by side instead of transposed, because onnxruntime does
+    that four times as fast.
     """
     rows, columns, line = pair.height // _POOL, pair.width // _POOL, pair.width * _COLOURS
     lines = writer.reshape(INPUT_NAME, "lines", rows, _POOL * line)
@@ -171,10 +178,11 @@ def _blocks(writer: _Writer, pair: _Pair) -> str:
 
 
 def _convolved(writer: _Writer, pair: _Pair, constants: _Constants, pixels: str) -> str:
-    """The four values of each pool, [N, 4 x filters, rows, columns], quantised."""
+    """The four values of each pool, quantised: [N, 4 x filters, rows, columns]."""
     weights = constants[pair.weights.input[0]]
     filters, colours, *kernel = weights.shape
-    # The kernel at each offset, in one that is larger by one, or by two to be of whole blocks.
+    # Place the kernel at each offset in a kernel that is larger by one pixel, or by two if that is
+    # needed for whole blocks.
     height, width = (side // _POOL + 1 for side in kernel)
     placed = np.zeros(
         (_POOL, _POOL, filters, colours, _POOL * height, _POOL * width), weights.dtype
@@ -182,14 +190,14 @@ def _convolved(writer: _Writer, pair: _Pair, constants: _Constants, pixels: str)
     for down in range(_POOL):
         for right in range(_POOL):
             placed[down, right, ..., down : down + kernel[0], right : right + kernel[1]] = weights
-    # From pixels of a colour to blocks of four pixels' colours.
+    # Reorder from pixels with colours to blocks with the colours of four pixels.
     blocks = placed.reshape(-1, colours, height, _POOL, width, _POOL).transpose(0, 3, 5, 1, 2, 4)
 
     def dequantized(node: onnx.NodeProto, values: npt.NDArray[np.generic], name: str) -> str:
         inputs = [writer.constant(f"{name}.quantized", values)]
-        for place, quantity in zip((1, 2), ("scale", "zero_point"), strict=False):
-            if len(node.input) > place:
-                each = constants[node.input[place]]
+        for slot, quantity in zip((1, 2), ("scale", "zero_point"), strict=False):
+            if len(node.input) > slot:
+                each = constants[node.input[slot]]
                 each = np.tile(each, _OFFSETS) if each.ndim else each
                 inputs.append(writer.constant(f"{name}.{quantity}", each))
         return writer.node("DequantizeLinear", inputs, name, **_attributes(node))
@@ -206,23 +214,23 @@ def _convolved(writer: _Writer, pair: _Pair, constants: _Constants, pixels: str)
 
 
 def _largest(writer: _Writer, pair: _Pair, constants: _Constants, groups: str) -> None:
-    """The largest of the four, where the pool's result was."""
+    """Write the largest of the four values as the result of the pool."""
     filters, _, *kernel = constants[pair.weights.input[0]].shape
     sides = (pair.height, pair.width)
     rows, columns = (side // _POOL - k // _POOL for side, k in zip(sides, kernel, strict=True))
     *_, pool, after = pair.path
-    # The channels are put last and first again around each change of shape: in the order in
-    # which onnxruntime keeps them, nothing moves.
+    # Move the channels last before each change of shape, and first again after it. onnxruntime
+    # keeps channels last in memory, so these transpositions move nothing.
     last = writer.node("Transpose", [groups], "offsets.last", perm=_LAST)
-    apart = writer.reshape(last, "offsets.apart", rows * columns, _OFFSETS, filters)
-    first = writer.node("Transpose", [apart], "offsets.first", perm=_FIRST)
+    separate = writer.reshape(last, "offsets.separate", rows * columns, _OFFSETS, filters)
+    first = writer.node("Transpose", [separate], "offsets.first", perm=_FIRST)
     real = writer.node("DequantizeLinear", [first, *after.input[1:]], "offsets.real")
     pooled = writer.node(
         "MaxPool", [real], pool.name, kernel_shape=[1, _OFFSETS], strides=[1, _OFFSETS]
     )
     largest = writer.node("QuantizeLinear", [pooled, *after.input[1:]], "largest")
     last = writer.node("Transpose", [largest], "largest.last", perm=_LAST)
-    together = writer.reshape(last, "largest.together", rows, columns, filters)
+    image = writer.reshape(last, "largest.image", rows, columns, filters)
     writer.nodes.append(
-        helper.make_node("Transpose", [together], [*after.output], "largest.first", perm=_FIRST)
+        helper.make_node("Transpose", [image], [*after.output], "largest.first", perm=_FIRST)
     )

@@ -1,4 +1,4 @@
-"""fp32 -> static int8: QDQ, per channel, calibrated on real images, biases corrected."""
+"""Quantise fp32 to static int8 (QDQ): per channel, calibrated on images, with corrected biases."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ def quantize(
 ) -> onnx.ModelProto:
     """Quantise a converted model.
 
-    Weights are int8 by output channel in 7 bits (``reduce_range``): x86 processors without VNNI
-    add two products of uint8 and int8 in 16 saturating bits, and full-range weights overflow
-    there, silently. Activations are uint8. The last layer, one unit, stays in float: it costs
-    nothing and decides the score.
+    Weights are int8 with one scale per output channel, by default in 7 bits (``reduce_range``):
+    x86 processors without VNNI add two products of uint8 and int8 in 16 bits, which saturate, so
+    weights of the full range overflow there without a warning. Activations are uint8. The last
+    layer has one unit and stays in float: this costs nothing, and the layer decides the score.
 
     Args:
         model: from `galaxy_edge_export.convert.convert`.
         calibration: uint8 [N, size, size, 3].
-        reduce_range: weights in 7 bits.
-        dense_bits: 4 rounds the weights of dense layers to -7 to 7.
+        reduce_range: store weights in 7 bits.
+        dense_bits: 4 rounds the weights of dense layers to integers from -7 to 7.
 
     Returns:
-        A model of the same input and output.
+        A model with the same input and output.
     """
     last = [node.name for node in model.graph.node if node.op_type == "Gemm"][-1:]
     with tempfile.TemporaryDirectory() as folder, _without_advice():
         path = Path(folder, "int8.onnx")
         quantize_static(
-            with_own_biases(model),  # a copy in any case: the quantiser empties what it is given
+            with_own_biases(model),  # always a copy, because the quantiser empties its argument
             path,
             _Reader(calibration),
             quant_format=QuantFormat.QDQ,
@@ -76,9 +76,10 @@ def quantize(
 
 
 def _image_scale(model: onnx.ModelProto) -> dict[str, list[dict[str, Any]]]:
-    """Quantise the divided image by what it was divided by, whatever its brightest pixel was.
+    """Fix the scale of the rescaled image to the factor that rescaled it, which is 1/255.
 
-    Its bytes are then the integers of the first layer (`integer.with_integer_input`).
+    The calibration would derive the scale from the brightest pixel it sees. With 1/255, the
+    integers of the first layer are the bytes of the image (`integer.with_integer_input`).
     """
     constants = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
     makers = {name: node for node in model.graph.node for name in node.output}
@@ -103,7 +104,7 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
 
 @contextmanager
 def _without_advice() -> Iterator[None]:
-    """Drop the quantiser's advice to run a preprocessing that our converted graph needs not."""
+    """Silence the advice to preprocess the graph first: our converted graph does not need it."""
     logger = logging.getLogger()
     level = logger.level
     logger.setLevel(logging.ERROR)

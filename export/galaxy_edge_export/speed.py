@@ -1,4 +1,4 @@
-"""How fast files are beside each other, on this machine."""
+"""Compare the speed of model files on this machine."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ _ROUNDS = 2
 def milliseconds_per_image(
     sessions: Sequence[Session], images: Pixels, *, runs: int = 15
 ) -> list[float]:
-    """Median time an image.
+    """Measure the median time per image.
 
     Args:
-        sessions: the files.
+        sessions: the model files.
         images: one batch, uint8 [N, size, size, 3].
-        runs: how often each scores the batch, at least.
+        runs: minimum number of times that each session scores the batch.
+
+    Returns:
+        Milliseconds per image, for each session.
     """
     works = [partial(session.score, images) for session in sessions]
-    # Two blocks a round.
+    # Each round has two blocks per session.
     block = -(-runs // (2 * _ROUNDS))
     times = in_blocks(works, rounds=_ROUNDS, runs=block)
     return [1e3 * statistics.median(chain(*by_round)) / len(images) for by_round in times]

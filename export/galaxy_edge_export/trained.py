@@ -1,4 +1,4 @@
-"""What there is to export: a run folder or a bare Keras file, read as data and never as code."""
+"""Read a run folder or a bare Keras file: as data, never as code."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from galaxy_edge.manifest import check_labels
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A trained model and what is known of how it was made.
+    """A trained model and what is known about its training.
 
     Attributes:
         path: the Keras file.
         labels: the negative and the positive class.
-        preprocessing: from an image to the network's input.
+        preprocessing: the steps from an image to the input of the network.
         training: for the manifest: configuration, data digest and counts, epochs, versions.
         metrics: for the manifest: split name to metrics.
-        files: the run's images by split; empty for a bare model.
-        digests: SHA-256 of each of them, as they were when the model was trained.
+        files: the images of the run by split; empty for a bare model.
+        digests: SHA-256 of each image at the time of the training.
     """
 
     path: Path
@@ -42,25 +42,25 @@ class Trained:
 
 
 def find(source: Path, labels: tuple[str, str], preprocessing: Preprocessing) -> Trained:
-    """Find out what a path holds.
+    """Read what is known about the model at a path.
 
     Args:
         source: a run folder, or a ``.keras`` or ``.h5`` file. A file inside a run folder counts
-            as that run: its images must not be prepared in another way than in training.
-        labels: the classes, for a bare model, which does not carry them.
-        preprocessing: likewise.
+            as that run, because its images must be prepared as in the training.
+        labels: the classes of a bare model, which does not record them.
+        preprocessing: the preprocessing of a bare model, which does not record it.
 
     Raises:
-        ModelError: there is no model, or the run folder is damaged.
+        ModelError: the path has no model, or the run folder is damaged.
     """
     if source.is_dir():
         if source.name.endswith(".partial"):
             raise ModelError(f"{source} is an unfinished run; finish it with `train --resume`")
         if not (source / "config.json").exists():
-            raise ModelError(f"{source} is no run folder: it has no config.json")
+            raise ModelError(f"{source} is not a run folder: it has no config.json")
         return _from_run(source, source / "model.keras")
     if not source.exists():
-        raise ModelError(f"there is no {source}")
+        raise ModelError(f"{source} does not exist")
     if source.suffix.lower() not in (".keras", ".h5", ".hdf5"):
         raise ModelError(f"{source} is neither a run folder nor a .keras or .h5 file")
     if (source.parent / "config.json").exists() and (source.parent / "data.json").exists():
@@ -69,39 +69,40 @@ def find(source: Path, labels: tuple[str, str], preprocessing: Preprocessing) ->
 
 
 def load(trained: Trained) -> keras.Model:
-    """Load the Keras model of a trained model.
+    """Load the Keras model.
 
     Returns:
-        A model from float32 [N, size, size, 3] to [N, 1].
+        A model that maps float32 [N, size, size, 3] to [N, 1].
 
     Raises:
-        UsageError: Keras runs on another backend than TensorFlow, which the conversion reads.
-        ModelError: it cannot be loaded, holds code, or has another input or output.
+        UsageError: Keras does not run on TensorFlow, which the conversion needs.
+        ModelError: the model cannot be loaded, contains code, or has the wrong input or output.
     """
     if keras.backend.backend() != "tensorflow":
         raise UsageError(
-            f"export reads models with TensorFlow, and Keras runs on {keras.backend.backend()} "
-            "here; start again with KERAS_BACKEND=tensorflow (a model trained on another backend "
-            "loads)"
+            f"export needs Keras on TensorFlow, but Keras runs on {keras.backend.backend()}; start "
+            "again with KERAS_BACKEND=tensorflow, which also loads models trained on another "
+            "backend"
         )
     try:
         architecture = _architecture(trained.path)
-    except Exception as error:  # zipfile, h5py and json raise many kinds for a damaged file
-        raise ModelError(f"{trained.path} is no Keras model: {error!r}") from error
+    except Exception as error:  # zipfile, h5py and json raise many classes for a damaged file
+        raise ModelError(f"{trained.path} is not a Keras model: {error!r}") from error
     _refuse_code(architecture)
     try:
         model = keras.saving.load_model(trained.path, compile=False, safe_mode=True)
-    except Exception as error:  # so does Keras
+    except Exception as error:  # Keras, too, raises many classes
         raise ModelError(f"{trained.path} cannot be loaded: {error}") from error
     size = trained.preprocessing.size
     if model.input_shape != (None, size, size, 3):
         raise ModelError(
-            f"{trained.path} takes {model.input_shape}, not (None, {size}, {size}, 3); "
-            "--image-size tells the size of a bare model"
+            f"{trained.path} takes input of shape {model.input_shape}, not (None, {size}, {size}, "
+            "3); set the size of a model without its run folder with --image-size"
         )
     if model.output_shape != (None, 1):
         raise ModelError(
-            f"{trained.path} gives {model.output_shape}; one score an image, (None, 1), is needed"
+            f"{trained.path} gives output of shape {model.output_shape}, not (None, 1); export "
+            "needs a model with one score per image"
         )
     return model
 
@@ -125,7 +126,7 @@ def _from_run(run: Path, model: Path) -> Trained:
         negative, positive = config["classes"]
         check_labels((negative, positive))
         if not data["files"]["Train"] or not data["files"]["Valid"]:
-            raise ValueError("it names no images")  # noqa: TRY301 - one fault among the others
+            raise ValueError("data.json lists no images")  # noqa: TRY301 - handled like the others
         summary = ("epochs", "best_epoch", "stopped", "backend", "versions")
         return Trained(
             path=model,
@@ -157,23 +158,23 @@ def _architecture(path: Path) -> object:
         with zipfile.ZipFile(path) as archive:
             return json.loads(archive.read("config.json"))
     with h5py.File(path, "r") as archive:
-        # A file of weights alone has no such attribute.
+        # A file that holds only weights lacks this attribute.
         return json.loads(archive.attrs["model_config"])
 
 
 def _refuse_code(architecture: object) -> None:
-    """Refuse layers that carry Python code; Keras's own guard does not cover every format."""
+    """Refuse layers that contain Python code: Keras's own check does not cover every format."""
     for node in _walk(architecture):
         if node.get("class_name") in ("Lambda", "__lambda__", "TorchModuleWrapper"):
             raise ModelError(
-                f"the model has a {node['class_name']} layer, which is code, and model files are "
-                "data here; rebuild it from ordinary layers"
+                f"the model has a {node['class_name']} layer, which contains code, and code in "
+                "model files is not loaded; rebuild the model from ordinary layers"
             )
         module = node.get("module")
         if isinstance(module, str) and module.split(".")[0] not in ("keras", "builtins"):
             raise ModelError(
-                f"the model needs {node.get('class_name')} from {module}; only Keras's own layers "
-                "are loaded"
+                f"the model needs {node.get('class_name')} from {module}, but only Keras's own "
+                "layers are loaded; rebuild the model from those"
             )
 
 

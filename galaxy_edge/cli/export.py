@@ -11,11 +11,14 @@ import typer
 
 from galaxy_edge.cli import parsing
 from galaxy_edge.cli.extras import importing
+from galaxy_edge_export.config import THRESHOLD, Limits, Quantization, Target
 
 if TYPE_CHECKING:
     from galaxy_edge_export.export import Report
 
-_BARE = "What a model without its run folder does not say"
+_LIMITS = Limits()
+_QUANTIZATION = Quantization()
+_BARE = "Only for a bare model, without its run folder"
 
 
 def export(
@@ -27,96 +30,112 @@ def export(
         typer.Option(
             "-o",
             "--output",
-            help="The file to write.",
-            show_default="MODEL.onnx, MODEL-int8.onnx or MODEL-fp16.onnx beside the model",
+            help="Output file.",
+            show_default="MODEL.onnx, MODEL-int8.onnx or MODEL-fp16.onnx next to the model",
         ),
     ] = None,
     quantize: Annotated[
-        bool, typer.Option("--quantize", help="Write int8, if it passes the limits below.")
+        bool, typer.Option("--quantize", help="Write int8 if it stays within the limits below.")
     ] = False,
     half: Annotated[
-        bool, typer.Option("--half", help="Write fp16, for GPUs; on a processor it is slower.")
+        bool, typer.Option("--half", help="Write fp16, for GPUs; it is slower on a CPU.")
     ] = False,
     data: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Train/ and Valid/ to quantise with.",
+            help="Folder with Train/ and Valid/ to quantise with.",
             show_default="the images of the run",
         ),
     ] = None,
     calibration_images: Annotated[
-        int, typer.Option(help="Training images to calibrate on, as many of each class.")
-    ] = 512,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draw of the calibration images.")] = 0,
-    max_accuracy_drop: Annotated[float, typer.Option(help="Percentage points.")] = 0.2,
-    max_flips: Annotated[float, typer.Option(help="Changed verdicts, percent.")] = 0.5,
-    max_auc_drop: Annotated[float, typer.Option(help="Absolute.")] = 0.002,
+        int,
+        typer.Option(help="Number of training images to calibrate on, half from each class."),
+    ] = _QUANTIZATION.calibration_images,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed for choosing the calibration images.")
+    ] = _QUANTIZATION.seed,
+    max_accuracy_drop: Annotated[
+        float, typer.Option(help="Largest drop in accuracy, percentage points.")
+    ] = _LIMITS.accuracy_drop,
+    max_flips: Annotated[
+        float, typer.Option(help="Largest share of verdicts that may change, percent.")
+    ] = _LIMITS.flips,
+    max_auc_drop: Annotated[
+        float, typer.Option(help="Largest drop in AUC, absolute.")
+    ] = _LIMITS.auc_drop,
     min_speedup: Annotated[
-        float, typer.Option(help="Times as fast as the float file, on this machine.")
-    ] = 1.0,
+        float, typer.Option(help="Minimum speed relative to the float file on this machine.")
+    ] = _LIMITS.speedup,
     target: Annotated[
-        Literal["vnni", "avx2", "arm64"] | None,
+        Target | None,
         typer.Option(
-            help="Quantise for these processors; weights in 7 bits are right on all.",
+            help="Quantise for these processors. The default, weights in 7 bits, is correct on "
+            "all of them.",
             show_default="all",
         ),
-    ] = None,
+    ] = _QUANTIZATION.target,
     portable: Annotated[
         bool,
         typer.Option("--portable", help="Keep the plain layout, for OpenVINO and other devices."),
-    ] = False,
+    ] = _QUANTIZATION.portable,
     dense_bits: Annotated[
-        int, typer.Option(help="Of the weights of dense layers, 8 or 4: half the file.")
-    ] = 8,
+        int, typer.Option(help="Bits of the weights of dense layers, 8 or 4; 4 halves the file.")
+    ] = _QUANTIZATION.dense_bits,
     threshold: Annotated[
-        float, typer.Option(help="For the manifest: a score above it is the positive class.")
-    ] = 0.5,
+        float,
+        typer.Option(help="Recorded in the manifest: a score above it is the positive class."),
+    ] = THRESHOLD,
     classes: Annotated[
         str | None,
         typer.Option(
             metavar="NEGATIVE,POSITIVE",
-            help="Of a bare model.",
+            help="Class names.",
             show_default="Fake,Real",
             rich_help_panel=_BARE,
         ),
     ] = None,
     image_size: Annotated[
         int | None,
-        typer.Option(help="Of a bare model, pixels.", show_default="150", rich_help_panel=_BARE),
+        typer.Option(
+            help="Size of the network's input, pixels.", show_default="150", rich_help_panel=_BARE
+        ),
     ] = None,
     resize: Annotated[
         Literal["nearest", "bilinear", "lanczos"] | None,
-        typer.Option(help="Of a bare model.", show_default="nearest", rich_help_panel=_BARE),
+        typer.Option(help="Resizing filter.", show_default="nearest", rich_help_panel=_BARE),
     ] = None,
     working_size: Annotated[
         int | None,
-        typer.Option(help="Of a bare model, pixels.", show_default="off", rich_help_panel=_BARE),
+        typer.Option(
+            help="Size to which images are first reduced, pixels.",
+            show_default="off",
+            rich_help_panel=_BARE,
+        ),
     ] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No table.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Do not print the table.")] = False,
 ) -> None:
-    """Write a trained model as one self-describing ONNX file, verified before it is there.
+    """Write a trained model as one verified, self-describing ONNX file.
 
     The float file must score as Keras does (within 1e-5; with --half, 5e-3). The int8 file must
-    stay within the limits on the validation images; otherwise nothing is written and the exit code
-    is 5.
+    stay within the limits on the validation images. If a file fails, nothing is written and the
+    exit code is 5.
     """
-    # tf2onnx reads TensorFlow graphs, whatever backend trained the model.
+    # tf2onnx reads TensorFlow graphs, regardless of the backend that trained the model.
     os.environ["KERAS_BACKEND"] = "tensorflow"
     with importing("export"):
-        from galaxy_edge_export.export import Quantization, prepare, write
-        from galaxy_edge_export.gates import Limits
+        from galaxy_edge_export.export import prepare, write
         from galaxy_edge_export.trained import find
 
     from galaxy_edge.errors import UsageError
     from galaxy_edge.inputs.preprocessing import Preprocessing
 
     if half and quantize:
-        raise UsageError("--half and --quantize are two files; export one after the other")
+        raise UsageError("--half and --quantize write different files; run export once for each")
     if data is not None and not quantize:
-        raise UsageError("--data is for --quantize; a float export needs no images")
-    if (target is not None or portable or dense_bits != 8) and not quantize:
-        raise UsageError("--target, --portable and --dense-bits are for --quantize")
+        raise UsageError("--data needs --quantize; an export without it reads no images")
+    if (target is not None or portable or dense_bits != _QUANTIZATION.dense_bits) and not quantize:
+        raise UsageError("--target, --portable and --dense-bits need --quantize")
     if dense_bits not in (4, 8):
         raise UsageError(f"--dense-bits must be 8 or 4, not {dense_bits}")
     if calibration_images < 2:
@@ -130,11 +149,11 @@ def export(
             working_size=working_size,
         ),
     )
-    told = any(value is not None for value in (classes, image_size, resize, working_size))
-    if trained.training and told:
+    given = any(value is not None for value in (classes, image_size, resize, working_size))
+    if trained.training and given:
         raise UsageError(
-            f"{trained.path.parent} says itself how its images are prepared and what its classes "
-            "are; leave out --classes, --image-size, --resize and --working-size"
+            f"{trained.path.parent} records its classes and the preprocessing of its images; leave "
+            "out --classes, --image-size, --resize and --working-size"
         )
     limits = Limits(max_accuracy_drop, max_flips, max_auc_drop, min_speedup)
     how = (
@@ -145,7 +164,10 @@ def export(
     suffix = "-int8.onnx" if quantize else "-fp16.onnx" if half else ".onnx"
     output = output or trained.path.with_name(trained.path.stem + suffix)
     if not output.parent.is_dir():
-        raise UsageError(f"{output} cannot be written: there is no folder {output.parent}")
+        raise UsageError(
+            f"{output} cannot be written: the folder {output.parent} does not exist; create it or "
+            "choose another output"
+        )
     prepared = prepare(trained, how, threshold, half=half)
     if not quiet:
         _show(prepared.report)
@@ -183,8 +205,8 @@ def _show(report: Report) -> None:
             cells += [f"{measured[0]:.2f} %", f"{measured[1]:.5f}"]
         table.add_row(*cells)
     console.print(table)
-    held = "fp32" if cost else report.rows[-1].name
-    console.print(f"{held} against Keras: largest difference of a score {report.parity:.1e}")
+    compared = "fp32" if cost else report.rows[-1].name
+    console.print(f"{compared} against Keras: largest difference of a score {report.parity:.1e}")
     if cost is not None:
         console.print(
             f"int8 against fp32 on {cost.images} validation images: accuracy "

@@ -1,4 +1,4 @@
-"""What the commands that need an extra do before they import it."""
+"""Import an extra for the commands that need one."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ _WITHOUT_KERAS = frozenset({"evaluate"})
 
 @contextmanager
 def importing(extra: str) -> Iterator[None]:
-    """Import an extra quietly, and turn its absence into a message that names the remedy.
+    """Import an extra quietly; if it is missing, raise an error that says how to install it.
 
     Raises:
-        UsageError: it is not installed, or KERAS_BACKEND asks for what is not there.
+        UsageError: the extra is not installed, or KERAS_BACKEND names a backend that is unknown or
+            not installed.
     """
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     if backend not in _BACKENDS and extra not in _WITHOUT_KERAS:
-        raise UsageError(f"KERAS_BACKEND is {backend!r}; it can be {', '.join(_BACKENDS)}")
+        raise UsageError(
+            f"KERAS_BACKEND is {backend!r}, but it must be one of {', '.join(_BACKENDS)}"
+        )
     try:
-        with _hushed():
+        with _quiet_stderr():
             yield
     except ModuleNotFoundError as error:
         if error.name == backend != "tensorflow":
@@ -40,11 +43,11 @@ def importing(extra: str) -> Iterator[None]:
 
 
 @contextmanager
-def _hushed() -> Iterator[None]:
-    """Hold back what TensorFlow's C++ part writes to stderr while it is imported.
+def _quiet_stderr() -> Iterator[None]:
+    """Hold back what the C++ part of TensorFlow writes to stderr while it is imported.
 
-    It greets with a page on oneDNN and missing GPUs before any setting can reach it. Whoever sets
-    TF_CPP_MIN_LOG_LEVEL sees everything; after a failed import everything is shown as well.
+    It writes a page about oneDNN and missing GPUs before any setting can stop it. The output is
+    shown if TF_CPP_MIN_LOG_LEVEL is set, or if the import fails.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         yield

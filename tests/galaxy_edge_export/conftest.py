@@ -1,4 +1,4 @@
-"""What the tests of the export share."""
+"""Fixtures for the tests of the export."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def copy(run_folder: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Keras file from elsewhere: no run folder around it."""
+    """A Keras file without a run folder."""
     keras.utils.set_random_seed(1)
     model = keras.Sequential(
         [keras.Input((12, 12, 3)), keras.layers.Conv2D(4, 3), keras.layers.Flatten(),

@@ -17,7 +17,7 @@ LAST = RNG.normal(size=(5, 1)).astype(np.float32)
 
 
 def network(*, bias: bool) -> onnx.ModelProto:
-    """Named as `graph.with_plain_names` names things; without biases when asked."""
+    """A network with names as `graph.with_plain_names` gives them, with or without biases."""
     extra = [["conv_1.bias"], ["gemm_1.bias"], ["gemm_2.bias"]] if bias else [[], [], []]
     nodes = [
         helper.make_node("Cast", ["image"], ["cast"], "cast_1", to=TensorProto.FLOAT),
@@ -55,7 +55,7 @@ def scores(model: onnx.ModelProto) -> np.ndarray:
 
 
 @pytest.mark.parametrize("bias", [True, False])
-def test_a_bias_of_its_own_changes_no_score(bias: bool):
+def test_a_bias_for_each_layer_changes_no_score(bias: bool):
     model = network(bias=bias)
     own = with_own_biases(model)
     np.testing.assert_array_equal(scores(own), scores(model))
@@ -65,7 +65,7 @@ def test_a_bias_of_its_own_changes_no_score(bias: bool):
 
 
 @pytest.mark.parametrize("bias", [True, False])
-def test_a_shift_of_every_layer_is_taken_back(bias: bool):
+def test_a_shift_of_every_layer_is_corrected(bias: bool):
     good = with_own_biases(network(bias=bias))
     shifted = onnx.ModelProto()
     shifted.CopyFrom(good)
@@ -74,11 +74,11 @@ def test_a_shift_of_every_layer_is_taken_back(bias: bool):
             values = numpy_helper.to_array(item) + np.float32(0.5)
             item.CopyFrom(numpy_helper.from_array(values, item.name))
     assert np.abs(scores(shifted) - scores(good)).min() > 0.1
-    mended = with_corrected_biases(shifted, good, IMAGES)
-    np.testing.assert_allclose(scores(mended), scores(good), atol=1e-4)
+    corrected = with_corrected_biases(shifted, good, IMAGES)
+    np.testing.assert_allclose(scores(corrected), scores(good), atol=1e-4)
 
 
-def test_quantised_scores_are_right_on_average(monkeypatch: pytest.MonkeyPatch):
+def test_quantised_scores_are_correct_on_average(monkeypatch: pytest.MonkeyPatch):
     model = network(bias=True)
     corrected = scores(quantize(model, IMAGES)) - scores(model)
     monkeypatch.setattr(

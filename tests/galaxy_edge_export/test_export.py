@@ -1,4 +1,4 @@
-"""Exports of the tiny network, through the command line."""
+"""Exports of the tiny network through the command line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from galaxy_edge_export.trained import find
 from tests.conftest import encoded, galaxy, galaxy_edge_in_process, make_data
 
 Cli = Callable[..., tuple[int, str, str]]
-#: The tiny network barely knows anything: let int8 differ from it. Nor is it any slower in float.
+#: The tiny network has hardly learned anything, so int8 may differ from it. It is also no faster in
+#: int8.
 LENIENT = (
     "--max-accuracy-drop", "100", "--max-flips", "100", "--max-auc-drop", "1", "--min-speedup", "0",
 )  # fmt: skip
@@ -49,7 +50,7 @@ def test_the_float_file_scores_as_keras_does(run_folder: Path, model_file: Path,
     np.testing.assert_allclose(predictor.score(images), expected, atol=1e-5)
 
 
-def test_the_file_is_as_designed(model_file: Path):
+def test_the_float_file_has_the_documented_signature(model_file: Path):
     model = onnx.load(model_file)
     onnx.checker.check_model(model, full_check=True)
     (image,), (score,) = model.graph.input, model.graph.output
@@ -62,7 +63,7 @@ def test_the_file_is_as_designed(model_file: Path):
     assert not {node.op_type for node in model.graph.node} & {"Shape", "Gather", "Slice", "Concat"}
 
 
-def test_the_manifest_travels(model_file: Path, run_folder: Path):
+def test_the_manifest_records_the_run(model_file: Path, run_folder: Path):
     manifest = Predictor(model_file).manifest
     data = json.loads((run_folder / "data.json").read_text())
     assert manifest.labels == ("Fake", "Real")
@@ -75,7 +76,7 @@ def test_the_manifest_travels(model_file: Path, run_folder: Path):
     assert manifest.quantization == {}
 
 
-def test_no_path_of_the_training_machine_travels(model_file: Path, session_data: Path):
+def test_the_file_contains_no_path_of_the_training_machine(model_file: Path, session_data: Path):
     assert str(session_data).encode() not in model_file.read_bytes()
 
 
@@ -89,7 +90,7 @@ def test_golden_examples_score_as_recorded(int8_file: Path, model_file: Path):
             assert score == pytest.approx(example.score, abs=1e-6)
 
 
-def test_golden_examples_span_the_scores_and_come_of_a_seed():
+def test_golden_examples_span_the_scores_and_are_seeded():
     assert np.array_equal(golden.galaxy(3), golden.galaxy(3))
 
     def by_rank(images: np.ndarray) -> np.ndarray:
@@ -101,12 +102,14 @@ def test_golden_examples_span_the_scores_and_come_of_a_seed():
     np.testing.assert_allclose(values, np.linspace(0.1, 0.9, 8), atol=0.01)
 
 
-def test_golden_examples_are_eight_even_of_a_network_that_says_one_thing():
+def test_a_network_with_constant_scores_still_has_eight_golden_examples():
     examples = golden.examples(lambda images: np.ones(len(images), np.float32), Preprocessing(24))
     assert len({example.png for example in examples}) == 8
 
 
-def test_two_exports_of_one_run_are_equal(run_folder: Path, model_file: Path, cli: Cli, tmp_path):
+def test_two_exports_of_one_run_are_identical(
+    run_folder: Path, model_file: Path, cli: Cli, tmp_path
+):
     assert cli("export", run_folder, "-o", tmp_path / "again.onnx", "-q")[0] == 0
     assert (tmp_path / "again.onnx").read_bytes() == model_file.read_bytes()
 
@@ -125,13 +128,13 @@ def quantized(run_folder: Path, path: Path, *options: str) -> Path:
     return path
 
 
-def test_int8_is_integers_from_the_image_on_in_seven_bits(int8_file: Path):
+def test_int8_computes_in_integers_from_the_image_on_with_seven_bit_weights(int8_file: Path):
     model = onnx.load(int8_file)
     assert not {"Cast", "Mul"} & {node.op_type for node in model.graph.node}
-    assert [opset.domain for opset in model.opset_import] == [""], "ONNX's own operators alone"
+    assert [opset.domain for opset in model.opset_import] == [""], "only ONNX's own operators"
     assert largest_weight(int8_file) <= 64
     report = Predictor(int8_file).manifest.quantization
-    assert report["layout"] == "onnxruntime's processor kernels"
+    assert report["layout"] == "for onnxruntime's CPU kernels"
     assert (report["target"], "7 bits" in report["scheme"]) == ("any", True)
 
 
@@ -150,7 +153,7 @@ def test_a_portable_file_has_the_plain_layout_and_the_same_scores(
 
 
 @pytest.mark.parametrize(("target", "bits"), [("vnni", 8), ("avx2", 7), ("arm64", 8)])
-def test_a_target_has_the_weights_its_processors_add_up(
+def test_a_target_gets_weights_that_its_processors_add_correctly(
     run_folder: Path, tmp_path: Path, target: str, bits: int
 ):
     path = quantized(run_folder, tmp_path / "q.onnx", "--target", target)
@@ -158,16 +161,20 @@ def test_a_target_has_the_weights_its_processors_add_up(
     assert f"{bits} bits" in Predictor(path).manifest.quantization["scheme"]
 
 
-def test_a_file_that_is_no_faster_is_not_written(run_folder: Path, tmp_path: Path, cli: Cli):
+def test_a_file_below_the_minimum_speedup_is_not_written(
+    run_folder: Path, tmp_path: Path, cli: Cli
+):
     path = tmp_path / "q.onnx"
     code, out, err = cli(
         "export", run_folder, "-o", path, "--quantize", *LENIENT, "--min-speedup", 1000
     )
     assert (code, out, path.exists()) == (5, "", False)
-    assert "times as fast here (at least 1000)" in err
+    assert "times as fast as the float file on this machine (the minimum is 1000)" in err
 
 
-def test_dense_weights_in_four_bits_are_two_to_a_byte(run_folder: Path, tmp_path: Path, cli: Cli):
+def test_dense_weights_in_four_bits_are_stored_two_per_byte(
+    run_folder: Path, tmp_path: Path, cli: Cli
+):
     path = quantized(run_folder, tmp_path / "q.onnx", "--dense-bits", "4")
     kinds = {item.name: item.data_type for item in onnx.load(path).graph.initializer}
     assert kinds["gemm_1.weight_quantized.pairs"] == onnx.TensorProto.UINT8
@@ -178,12 +185,12 @@ def test_dense_weights_in_four_bits_are_two_to_a_byte(run_folder: Path, tmp_path
 
 
 @pytest.mark.parametrize("option", [("--target", "vnni"), ("--portable",), ("--dense-bits", "4")])
-def test_what_is_for_quantising_alone(run_folder: Path, cli: Cli, option: tuple[str, ...]):
+def test_options_for_quantising_need_quantize(run_folder: Path, cli: Cli, option: tuple[str, ...]):
     code, _, err = cli("export", run_folder, *option)
     assert (code, "--quantize" in err) == (2, True)
 
 
-def test_int8_writes_its_report(int8_file: Path):
+def test_the_int8_manifest_records_calibration_and_validation(int8_file: Path):
     report = Predictor(int8_file).manifest.quantization
     assert report["calibration"] == {"images": 10, "seed": 0, "method": "minmax"}
     assert report["validation"]["images"] == 16
@@ -206,7 +213,7 @@ def test_a_failing_gate_writes_nothing(
     code, out, err = cli("export", run_folder, "-o", path, "--quantize", "--max-flips", "-1")
     assert (code, out) == (5, "")
     assert "verdicts that flip" in err
-    assert "int8" in err, "the table says why"
+    assert "int8" in err, "the table is printed before the error"
     monkeypatch.setattr(gates, "PARITY", -1.0)
     code, out, err = cli("export", run_folder, "-o", path)
     assert (code, out) == (5, "")
@@ -272,7 +279,7 @@ def test_only_training_images_calibrate(
     assert set(seen) <= training
 
 
-def test_data_that_changed_since_the_training_are_refused(tmp_path: Path, cli: Cli, copy: Path):
+def test_data_changed_since_the_training_are_refused(tmp_path: Path, cli: Cli, copy: Path):
     moved = tmp_path / "data"
     document = json.loads((copy / "data.json").read_text())
     shutil.copytree(document["root"], moved)
@@ -288,14 +295,16 @@ def test_data_that_changed_since_the_training_are_refused(tmp_path: Path, cli: C
     assert not (copy / "model-int8.onnx").exists()
 
 
-def test_data_that_are_given_are_the_users_choice(tmp_path: Path, cli: Cli, copy: Path):
+def test_data_given_by_the_user_may_differ_from_the_training(tmp_path: Path, cli: Cli, copy: Path):
     moved = tmp_path / "data"
     shutil.copytree(json.loads((copy / "data.json").read_text())["root"], moved)
     (moved / "Valid" / "Real" / "000.png").write_bytes(encoded(galaxy(999)))
     assert cli("export", copy, "--quantize", "--data", moved, *LENIENT, "-q")[0] == 0
 
 
-def test_the_seed_of_the_calibration_travels(run_folder: Path, tmp_path: Path, cli: Cli):
+def test_the_manifest_records_the_seed_of_the_calibration(
+    run_folder: Path, tmp_path: Path, cli: Cli
+):
     path = tmp_path / "q.onnx"
     options = ("--quantize", "--seed", 7, "--calibration-images", 4, *LENIENT, "-q")
     assert cli("export", run_folder, "-o", path, *options)[0] == 0
@@ -303,13 +312,13 @@ def test_the_seed_of_the_calibration_travels(run_folder: Path, tmp_path: Path, c
     assert cli("export", run_folder, "-o", path, "--quantize", "--seed", -1)[0] == 2
 
 
-def test_an_output_that_cannot_be_written_is_known_at_once(run_folder: Path, tmp_path, cli: Cli):
+def test_an_output_in_a_missing_folder_is_refused(run_folder: Path, tmp_path, cli: Cli):
     code, _, err = cli("export", run_folder, "-o", tmp_path / "absent" / "x.onnx")
     assert code == 2
-    assert "no folder" in err
+    assert f"the folder {tmp_path / 'absent'} does not exist" in err
 
 
-def test_an_older_file_stands_when_the_new_one_fails(
+def test_an_older_file_is_kept_if_the_new_one_cannot_be_written(
     run_folder: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ):
     path = tmp_path / "x.onnx"

@@ -5,7 +5,8 @@ import pytest
 
 from galaxy_edge.errors import GateError
 from galaxy_edge_export import gates
-from galaxy_edge_export.gates import Limits, check_parity, failures, measure_cost
+from galaxy_edge_export.config import Limits
+from galaxy_edge_export.gates import check_parity, failures, measure_cost
 
 LABELS = np.repeat(np.array([0, 1], np.uint8), 500)
 GOOD = np.where(LABELS == 1, np.linspace(0.6, 0.9, 1000), np.linspace(0.1, 0.4, 1000)).astype(
@@ -13,13 +14,13 @@ GOOD = np.where(LABELS == 1, np.linspace(0.6, 0.9, 1000), np.linspace(0.1, 0.4, 
 )
 
 
-def test_equal_scores_cost_nothing():
+def test_equal_scores_have_no_cost():
     cost = measure_cost(LABELS, GOOD, GOOD, 0.5)
     assert (cost.accuracy_drop, cost.flips, cost.auc_drop) == (0, 0, 0)
     assert failures(cost, 2.0, Limits(0, 0, 0)) == []
 
 
-def test_what_flips_is_counted_in_percent():
+def test_flipped_verdicts_are_counted_in_percent():
     worse = GOOD.copy()
     worse[:3] = 0.55
     cost = measure_cost(LABELS, GOOD, worse, 0.5)
@@ -30,7 +31,7 @@ def test_what_flips_is_counted_in_percent():
     assert failures(cost, 2.0, Limits(0.3, 0.3, 1)) == []
 
 
-def test_a_gain_passes_though_verdicts_flip():
+def test_a_gain_passes_although_verdicts_flip():
     poor = GOOD.copy()
     poor[:4] = 0.99
     cost = measure_cost(LABELS, poor, GOOD, 0.5)
@@ -39,7 +40,7 @@ def test_a_gain_passes_though_verdicts_flip():
     assert failures(cost, 2.0, Limits()) == []
 
 
-def test_a_lost_ranking_fails_though_no_verdict_flips():
+def test_a_lower_auc_fails_although_no_verdict_flips():
     squeezed = np.where(GOOD > 0.5, 0.7, 0.3).astype(np.float32)
     squeezed[LABELS == 1] -= np.linspace(0, 0.1, 500, dtype=np.float32)
     labels = LABELS.copy()
@@ -49,25 +50,25 @@ def test_a_lost_ranking_fails_though_no_verdict_flips():
     assert len(failures(cost, 2.0, Limits(auc_drop=-1))) == 1
 
 
-def test_scores_that_are_no_numbers_fail():
+def test_a_cost_of_nan_fails():
     cost = gates.Cost(10, 50.0, float("nan"), 0.5, 0.5, 0.0)
     assert len(failures(cost, 2.0, Limits())) == 1
 
 
 @pytest.mark.parametrize("speedup", [0.99, float("nan")])
-def test_a_file_that_is_slower_fails(speedup: float):
+def test_a_slower_file_fails(speedup: float):
     cost = measure_cost(LABELS, GOOD, GOOD, 0.5)
     (failure,) = failures(cost, speedup, Limits())
     assert "times as fast" in failure
     assert failures(cost, 1.0, Limits()) == []
 
 
-def half_each(model: object, images: np.ndarray) -> np.ndarray:
+def all_half(model: object, images: np.ndarray) -> np.ndarray:
     return np.full(len(images), 0.5, np.float32)
 
 
 class Shifted:
-    """A session whose scores are off by a constant."""
+    """A session whose scores differ from `all_half` by a constant."""
 
     def __init__(self, by: float) -> None:
         self.by = by
@@ -80,15 +81,15 @@ class Shifted:
 def test_a_float_file_that_differs_from_keras_is_refused(
     by: float, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(gates, "keras_scores", half_each)
+    monkeypatch.setattr(gates, "keras_scores", all_half)
     images = np.zeros((32, 4, 4, 3), np.uint8)
     assert check_parity(None, Shifted(0), images) == 0
     with pytest.raises(GateError, match="batch size 1"):
         check_parity(None, Shifted(by), images)
 
 
-def test_a_fault_of_one_batch_size_alone_is_found(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(gates, "keras_scores", half_each)
+def test_a_difference_at_only_one_batch_size_is_found(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(gates, "keras_scores", all_half)
 
     class OffAtSeven(Shifted):
         def score(self, images: np.ndarray) -> np.ndarray:

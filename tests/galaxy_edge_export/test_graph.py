@@ -1,4 +1,4 @@
-"""Each rewrite keeps every score, and does what it says."""
+"""Each graph rewrite keeps every score and makes the change that it documents."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def constant(name: str, values: np.ndarray) -> onnx.TensorProto:
 
 
 def dense_after_flatten() -> onnx.ModelProto:
-    """What tf2onnx writes for Keras's Flatten and Dense, by hand, with a dead branch."""
+    """The graph that tf2onnx writes for Keras's Flatten and Dense, built by hand; a dead branch."""
     nodes = [
         helper.make_node("Cast", ["image"], ["cast"], to=TensorProto.FLOAT),
         helper.make_node("Shape", ["cast"], ["shape"]),
@@ -28,7 +28,7 @@ def dense_after_flatten() -> onnx.ModelProto:
         helper.make_node("MatMul", ["flat", "w"], ["product"]),
         helper.make_node("Add", ["product", "b"], ["sum"]),
         helper.make_node("Sigmoid", ["sum"], ["score"]),
-        helper.make_node("Relu", ["cast"], ["nobody_reads_me"]),
+        helper.make_node("Relu", ["cast"], ["unread"]),
     ]
     inner = helper.make_graph(
         nodes,
@@ -70,7 +70,7 @@ def operators(model: onnx.ModelProto) -> list[str]:
         graph.tidy,
     ],
 )
-def test_scores_stay_and_the_argument_is_left_alone(
+def test_scores_stay_equal_and_the_argument_is_not_changed(
     rewrite: Callable[[onnx.ModelProto], onnx.ModelProto], batch: int
 ):
     model = dense_after_flatten()
@@ -79,7 +79,7 @@ def test_scores_stay_and_the_argument_is_left_alone(
     assert model.SerializeToString() == before
 
 
-def test_tidy_leaves_the_arithmetic_alone():
+def test_tidy_leaves_only_the_arithmetic():
     tidy = graph.tidy(dense_after_flatten())
     assert operators(tidy) == ["Cast", "Reshape", "Gemm", "Sigmoid"]
     assert {item.name for item in tidy.graph.initializer} == {
@@ -89,11 +89,11 @@ def test_tidy_leaves_the_arithmetic_alone():
     assert tidy.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "N"
 
 
-def test_a_product_that_others_read_stays():
+def test_a_product_with_another_reader_is_not_merged():
     model = dense_after_flatten()
     model.graph.output.append(helper.make_tensor_value_info("product", TensorProto.FLOAT, ["M", 1]))
     model.graph.node.append(helper.make_node("Identity", ["product"], ["copy"]))
-    # A Gemm beside it would compute the product twice.
+    # With a Gemm in addition to it, the product would be computed twice.
     assert "Gemm" not in operators(graph.with_gemms(model))
 
 

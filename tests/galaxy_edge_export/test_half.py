@@ -1,4 +1,4 @@
-"""fp16: half the file, the same verdicts."""
+"""Exports in fp16: half the file size, the same verdicts."""
 
 from __future__ import annotations
 
@@ -29,35 +29,35 @@ def scores(model: onnx.ModelProto) -> np.ndarray:
     return session.run(["score"], {"image": BRIGHT})[0]
 
 
-def test_scores_stay_near_and_the_argument_is_left_alone():
+def test_scores_stay_close_and_the_argument_is_not_changed():
     model = network()
     before = model.SerializeToString()
     np.testing.assert_allclose(scores(with_half_weights(model)), scores(model), atol=2e-3)
     assert model.SerializeToString() == before
 
 
-def test_all_but_the_ends_is_fp16():
+def test_everything_but_the_two_ends_is_fp16():
     half = with_half_weights(network())
     kinds = {item.name: item.data_type for item in half.graph.initializer}
     floats = {name for name, kind in kinds.items() if kind == TensorProto.FLOAT}
     assert floats == {"mul_1.constant", "gemm_2.weight", "gemm_2.bias"}
     halves = {name for name, kind in kinds.items() if kind == TensorProto.FLOAT16}
-    assert halves == {f"{of}.{x}" for of in ("conv_1", "conv_2", "gemm_1")
+    assert halves == {f"{layer}.{x}" for layer in ("conv_1", "conv_2", "gemm_1")
                       for x in ("weight", "bias")}  # fmt: skip
     (image,), (score,) = half.graph.input, half.graph.output
     assert image.type.tensor_type.elem_type == TensorProto.UINT8
     assert score.type.tensor_type.elem_type == TensorProto.FLOAT
 
 
-def test_kernels_keep_their_sums():
+def test_rounding_preserves_the_sums_of_kernels():
     kernels = np.random.default_rng(0).normal(size=(8, 3, 3, 3)).astype(np.float32)
-    lost = (kernels - rounded(kernels).astype(np.float64)).sum(axis=(2, 3))
-    plainly = (kernels - kernels.astype(np.float16).astype(np.float64)).sum(axis=(2, 3))
-    assert np.abs(lost).max() < np.abs(plainly).max() / 5
+    error = (kernels - rounded(kernels).astype(np.float64)).sum(axis=(2, 3))
+    plain_error = (kernels - kernels.astype(np.float16).astype(np.float64)).sum(axis=(2, 3))
+    assert np.abs(error).max() < np.abs(plain_error).max() / 5
     np.testing.assert_allclose(rounded(kernels), kernels, atol=5e-3)
 
 
-def test_a_weight_beyond_fp16_is_refused():
+def test_a_weight_too_large_for_fp16_is_refused():
     model = network()
     weight = next(item for item in model.graph.initializer if item.name == "conv_2.weight")
     values = numpy_helper.to_array(weight).copy()
@@ -67,9 +67,9 @@ def test_a_weight_beyond_fp16_is_refused():
         with_half_weights(model)
 
 
-def test_a_network_whose_operators_take_no_fp16_is_refused():
+def test_an_operator_that_does_not_support_fp16_is_refused():
     model = network()
-    # It asks for scales in float, whatever it resizes.
+    # Resize requires its scales in fp32, whatever the type of its input.
     pool = next(node for node in model.graph.node if node.op_type == "MaxPool")
     model.graph.initializer.append(
         onnx.numpy_helper.from_array(np.array([1, 1, 0.5, 0.5], np.float32), "scales")
@@ -103,7 +103,7 @@ def test_export_verify_predict(run_folder: Path, model_file: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize(("off", "code"), [(0.004, 0), (0.006, 3)])
-def test_providers_may_round_fp16_each_in_its_own_way(
+def test_an_fp16_file_tolerates_the_rounding_of_other_providers(
     run_folder: Path, tmp_path: Path, cli: Cli, off: float, code: int
 ):
     path = tmp_path / "half.onnx"
@@ -122,11 +122,11 @@ def weights(path: Path) -> int:
     return sum(len(item.raw_data) for item in onnx.load(path).graph.initializer)
 
 
-def test_its_name_says_so(copy: Path, cli: Cli):
+def test_the_default_file_name_says_fp16(copy: Path, cli: Cli):
     assert cli("export", copy, "--half", "-q")[1] == f"{copy / 'model-fp16.onnx'}\n"
 
 
-def test_half_and_int8_are_two_files(run_folder: Path, cli: Cli):
+def test_half_and_quantize_cannot_be_combined(run_folder: Path, cli: Cli):
     code, out, err = cli("export", run_folder, "--half", "--quantize")
     assert (code, out, "--half" in err) == (2, "", True)
 

@@ -1,4 +1,4 @@
-"""Each rewrite of a quantised network keeps every score to the bit, and does what it says."""
+"""Each rewrite of a quantised network keeps every score to the bit and does what it documents."""
 
 from __future__ import annotations
 
@@ -31,13 +31,14 @@ def network(
     """A chain as `convert` writes it: two convolutions, two pools, two dense layers.
 
     Args:
-        dead_filters: of the first six, how many no image can make positive.
-        silent_units: of the first eight, how many no image makes positive, though some could.
-        faint: make the last filter say next to nothing, and always the same.
-        pool, kernel: of the first layer, pixels.
-        size: of the image, pixels.
+        dead_filters: number of the six filters in the first layer that no image can make positive.
+        silent_units: number of the eight units in the first dense layer that none of the images
+            makes positive, although another image could.
+        faint: make the last filter of the first layer almost constant.
+        pool, kernel: sizes in the first layer, pixels.
+        size: height and width of the image, pixels.
     """
-    rng = np.random.default_rng(1)  # the same network whichever tests came before
+    rng = np.random.default_rng(1)  # the same network regardless of the tests before
     conv_1 = rng.normal(size=(6, 3, kernel, kernel)).astype(np.float32)
     conv_1[:dead_filters] = -np.abs(conv_1[:dead_filters])
     bias_1 = np.zeros(6, np.float32)
@@ -75,10 +76,10 @@ def network(
         ("Sigmoid", [], {}),
     ]
     nodes, tensor, seen = [], "image", dict.fromkeys((step[0] for step in steps), 0)
-    for place, (operator, inputs, attributes) in enumerate(steps):
+    for index, (operator, inputs, attributes) in enumerate(steps):
         seen[operator] += 1
         name = f"{operator.lower()}_{seen[operator]}"
-        result = "score" if place == len(steps) - 1 else f"{name}.out"
+        result = "score" if index == len(steps) - 1 else f"{name}.out"
         nodes.append(helper.make_node(operator, [tensor, *inputs], [result], name, **attributes))
         tensor = result
     inner = helper.make_graph(
@@ -105,7 +106,7 @@ def operators(model: onnx.ModelProto) -> list[str]:
 
 @pytest.fixture(scope="module")
 def qdq() -> onnx.ModelProto:
-    """Calibrated on images none of which has a white pixel; scored on one that is all white."""
+    """Calibrated on images without white pixels. The images to score include a white one."""
     return quantize(network(), IMAGES // 2)
 
 
@@ -114,7 +115,7 @@ def folded(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 @pytest.mark.parametrize("rewrite", [integer.with_integer_input, folded])
-def test_scores_stay_to_the_bit_and_the_argument_is_left_alone(
+def test_scores_stay_equal_to_the_bit_and_the_argument_is_not_changed(
     rewrite: Callable[[onnx.ModelProto], onnx.ModelProto], qdq: onnx.ModelProto
 ):
     before = qdq.SerializeToString()
@@ -124,7 +125,7 @@ def test_scores_stay_to_the_bit_and_the_argument_is_left_alone(
     assert qdq.SerializeToString() == before
 
 
-def test_the_image_goes_straight_into_the_first_layer(qdq: onnx.ModelProto):
+def test_the_bytes_of_the_image_enter_the_first_layer_unconverted(qdq: onnx.ModelProto):
     rewritten = integer.with_integer_input(qdq)
     assert not {"Cast", "Mul"} & set(operators(rewritten))
     assert (
@@ -134,7 +135,7 @@ def test_the_image_goes_straight_into_the_first_layer(qdq: onnx.ModelProto):
     assert constants <= {name for node in rewritten.graph.node for name in node.input}
 
 
-def test_an_image_that_is_quantised_otherwise_is_not_taken_as_it_comes(qdq: onnx.ModelProto):
+def test_an_image_that_is_quantised_differently_is_still_converted(qdq: onnx.ModelProto):
     other = onnx.ModelProto()
     other.CopyFrom(qdq)
     for item in other.graph.initializer:
@@ -145,7 +146,7 @@ def test_an_image_that_is_quantised_otherwise_is_not_taken_as_it_comes(qdq: onnx
     assert pools.with_folded_pool(other) is other
 
 
-def test_onnxruntime_runs_it_with_no_transpose_and_no_float_until_the_end(
+def test_onnxruntime_runs_the_file_without_transposes_and_in_integers_until_the_last_layer(
     qdq: onnx.ModelProto, tmp_path
 ):
     options = onnxruntime.SessionOptions()
@@ -162,26 +163,26 @@ def test_onnxruntime_runs_it_with_no_transpose_and_no_float_until_the_end(
 
 
 @pytest.mark.parametrize("operator", ["Clip", "Abs"])
-def test_a_network_with_something_else_keeps_its_channels(operator: str):
+def test_a_network_with_another_operator_keeps_its_channels(operator: str):
     model = network()
-    place = operators(model).index("Reshape")
-    tensor = model.graph.node[place].input[0]
-    model.graph.node.insert(place, helper.make_node(operator, [tensor], ["else"], "else_1"))
-    model.graph.node[place + 1].input[0] = "else"
+    index = operators(model).index("Reshape")
+    tensor = model.graph.node[index].input[0]
+    model.graph.node.insert(index, helper.make_node(operator, [tensor], ["other"], "other_1"))
+    model.graph.node[index + 1].input[0] = "other"
     assert dead.activity(model, IMAGES) == dead.provably_alive(model) == {}
 
 
 def test_the_folded_pool_has_a_channel_for_each_offset(qdq: onnx.ModelProto):
     model = folded(qdq)
     (first,) = (node for node in model.graph.node if node.name == "conv_1")
-    (made,) = (node for node in model.graph.node if first.input[1] in node.output)
-    weights = {item.name: item.dims for item in model.graph.initializer}[made.input[0]]
+    (dequantize,) = (node for node in model.graph.node if first.input[1] in node.output)
+    weights = {item.name: item.dims for item in model.graph.initializer}[dequantize.input[0]]
     assert [*weights] == [24, 12, 2, 2]
 
 
 @pytest.mark.parametrize("kernel", [1, 2, 4, 5])
 @pytest.mark.parametrize("size", [12, 14])
-def test_any_kernel_and_even_size_is_folded_to_the_bit(kernel: int, size: int):
+def test_a_pool_after_any_kernel_size_is_folded_without_changing_a_score(kernel: int, size: int):
     images = RNG.integers(0, 256, (24, size, size, 3), dtype=np.uint8)
     model = quantize(network(kernel=kernel, size=size), images)
     assert "Concat" in operators(folded(model))
@@ -189,14 +190,14 @@ def test_any_kernel_and_even_size_is_folded_to_the_bit(kernel: int, size: int):
 
 
 @pytest.mark.parametrize("network_", [network(pool=3), network(size=13)], ids=["pool", "odd side"])
-def test_what_cannot_be_folded_is_left_alone(network_: onnx.ModelProto):
+def test_a_pool_that_cannot_be_folded_is_left_alone(network_: onnx.ModelProto):
     size = network_.graph.input[0].type.tensor_type.shape.dim[1].dim_value
     images = RNG.integers(0, 256, (8, size, size, 3), dtype=np.uint8)
     model = integer.with_integer_input(quantize(network_, images))
     assert pools.with_folded_pool(model) is model
 
 
-def test_four_bits_are_packed_and_unpacked_to_the_bit(tmp_path):
+def test_packing_four_bits_changes_no_score(tmp_path):
     eight = quantize(network(), IMAGES)
     four = quantize(network(), IMAGES, dense_bits=4)
     packed = nibbles.with_packed_weights(folded(four))
@@ -206,7 +207,7 @@ def test_four_bits_are_packed_and_unpacked_to_the_bit(tmp_path):
     whole = numpy_helper.to_array(constants["gemm_1.weight_quantized"])
     assert [*pairs.dims] == [len(whole) // 2, whole.shape[1]]
     assert np.abs(whole.astype(int)).max() == 7
-    # Seven bits do not fit, and are left alone.
+    # Weights in seven bits do not fit and are left alone.
     assert nibbles.with_packed_weights(eight) == eight
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
@@ -217,7 +218,7 @@ def test_four_bits_are_packed_and_unpacked_to_the_bit(tmp_path):
     assert not {"BitShift", "BitwiseAnd", "Cast"} & set(unpacked)
 
 
-def test_rounding_cuts_off_what_is_rare_and_large():
+def test_rounding_clips_rare_large_weights():
     weights = np.random.default_rng(2).normal(size=(500, 3)).astype(np.float32)
     weights[0] = 30
     integers, scales = nibbles.rounded(weights)
@@ -230,7 +231,7 @@ def test_rounding_cuts_off_what_is_rare_and_large():
     assert (scale > 0).all()
 
 
-def test_channels_that_no_image_can_make_positive_are_proved_and_taken_out():
+def test_channels_that_no_image_can_make_positive_are_found_and_removed():
     model = network(dead_filters=2)
     alive = dead.provably_alive(model)
     assert alive["conv_1"].tolist() == [False] * 2 + [True] * 4
@@ -241,13 +242,13 @@ def test_channels_that_no_image_can_make_positive_are_proved_and_taken_out():
     np.testing.assert_allclose(scores(slim), scores(model), atol=1e-6)
 
 
-def heard(model: onnx.ModelProto) -> tuple[dead.Alive, dict[str, dead.Activity]]:
+def exceeding_rounding(model: onnx.ModelProto) -> tuple[dead.Masks, dict[str, dead.Activity]]:
     active = dead.activity(model, IMAGES)
-    return {name: layer.heard for name, layer in active.items()}, active
+    return {name: layer.exceeds_rounding for name, layer in active.items()}, active
 
 
-def test_nothing_is_proved_where_the_bounds_do_not_hold():
-    """Pixels up to 255, or numbers below zero: a sum may be larger than positive weights say."""
+def test_no_channel_is_proved_dead_if_the_bounds_do_not_hold():
+    """With pixels up to 255 or negative inputs, a sum may exceed that of the positive weights."""
     unscaled = network(dead_filters=2)
     factor = next(i for i in unscaled.graph.initializer if i.name == "mul_1.constant")
     factor.CopyFrom(numpy_helper.from_array(np.float32(1), factor.name))
@@ -263,9 +264,9 @@ def test_nothing_is_proved_where_the_bounds_do_not_hold():
     assert not dead.provably_alive(unrectified)
 
 
-def test_silent_channels_are_those_of_the_images_seen():
+def test_silent_channels_are_found_from_the_calibration_images():
     model = network(dead_filters=1, silent_units=3)
-    alive, active = heard(model)
+    alive, active = exceeding_rounding(model)
     assert not alive["conv_1"][0]
     assert not alive["gemm_1"][:3].any()
     slim = dead.without_channels(model, alive, active)
@@ -275,9 +276,9 @@ def test_silent_channels_are_those_of_the_images_seen():
     np.testing.assert_allclose(scores(slim, IMAGES), scores(model, IMAGES), atol=0.01)
 
 
-def test_a_channel_that_is_lost_in_rounding_leaves_its_mean_behind():
+def test_the_mean_of_a_channel_lost_in_rounding_goes_into_the_next_bias():
     model = network(faint=True)
-    alive, active = heard(model)
+    alive, active = exceeding_rounding(model)
     assert alive["conv_1"].tolist() == [True] * 5 + [False]
     assert active["conv_1"].mean[5] == pytest.approx(0.5, abs=1e-3)
     only = {"conv_1": alive["conv_1"]}
@@ -288,19 +289,19 @@ def test_a_channel_that_is_lost_in_rounding_leaves_its_mean_behind():
 
 
 @pytest.mark.parametrize("layer", ["conv_2", "gemm_1"])
-def test_a_mean_goes_through_convolutions_and_dense_layers(layer: str):
+def test_a_mean_goes_into_the_bias_of_convolutions_and_dense_layers(layer: str):
     model = network()
     active = dead.activity(model, IMAGES)
     alive = {layer: np.arange(8) > 1}
     slim = dead.without_channels(model, alive, active)
-    # Right on average: before the last sigmoid, which is not linear, nor is a ReLU.
+    # The sums are correct on average, before a ReLU or the sigmoid, which are not linear.
     np.testing.assert_allclose(
-        _before(slim, layer).mean(axis=0), _before(model, layer).mean(axis=0), rtol=1e-3, atol=1e-3
+        _sums(slim, layer).mean(axis=0), _sums(model, layer).mean(axis=0), rtol=1e-3, atol=1e-3
     )
 
 
-def _before(model: onnx.ModelProto, layer: str) -> np.ndarray:
-    """The sums of the dense layer after another one, [N, units]."""
+def _sums(model: onnx.ModelProto, layer: str) -> np.ndarray:
+    """The sums of the dense layer that follows a layer, [N, units]."""
     following = {"conv_2": "gemm_1.out", "gemm_1": "gemm_2.out"}[layer]
     probe = onnx.ModelProto()
     probe.CopyFrom(model)
@@ -309,40 +310,40 @@ def _before(model: onnx.ModelProto, layer: str) -> np.ndarray:
     return np.asarray(session.run([following], {"image": IMAGES})[0])
 
 
-def test_a_layer_that_is_all_dead_keeps_one_channel():
+def test_a_layer_whose_channels_are_all_dead_keeps_one():
     model = network(dead_filters=6)
     slim = dead.without_channels(model, dead.provably_alive(model))
     np.testing.assert_allclose(scores(slim), scores(model), atol=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("alive", "of", "first", "second"),
+    ("alive", "total", "first", "second"),
     [
         (5, 9, 8, 8), (6, 6, 6, 6), (9, 40, 16, 12), (16, 40, 16, 16), (17, 40, 32, 32),
         (24, 40, 32, 32), (24, 30, 30, 30), (33, 64, 40, 36),
     ],
 )  # fmt: skip
-def test_layers_are_filled_up_to_what_kernels_take_together(
-    alive: int, of: int, first: int, second: int
+def test_the_number_of_channels_is_filled_up_to_blocks_of_the_kernels(
+    alive: int, total: int, first: int, second: int
 ):
-    mask = np.arange(of) >= of - alive
-    layer = dead.Activity(np.zeros(of), mask.astype(float), np.ones(of))
-    filled = dead.in_blocks({"conv_1": layer, "conv_2": layer})
-    assert [each.sum() for each in filled.values()] == [first, second]
-    assert all((each >= mask).all() for each in filled.values())
+    mask = np.arange(total) >= total - alive
+    layer = dead.Activity(np.zeros(total), mask.astype(float), np.ones(total))
+    kept = dead.channels_to_keep({"conv_1": layer, "conv_2": layer})
+    assert [each.sum() for each in kept.values()] == [first, second]
+    assert all((each >= mask).all() for each in kept.values())
 
 
-def test_the_strongest_of_the_silent_fill_up():
-    heard, faint, silent = 1.0, 1e-4, 0.0
-    deviation = np.array([silent, heard, faint, silent, heard, heard, silent, heard, heard, faint])
+def test_the_strongest_of_the_other_channels_fill_up_the_number():
+    loud, faint, silent = 1.0, 1e-4, 0.0
+    deviation = np.array([silent, loud, faint, silent, loud, loud, silent, loud, loud, faint])
     layer = dead.Activity(np.zeros(10), deviation, np.ones(10))
-    (kept,) = dead.in_blocks({"conv_1": layer}).values()
+    (kept,) = dead.channels_to_keep({"conv_1": layer}).values()
     assert kept.tolist() == [True, True, True, False, True, True, False, True, True, True]
 
 
-def test_flattened_channels_first_are_not_told_apart():
+def test_a_network_flattened_with_channels_first_is_not_measured():
     model = network()
-    place = operators(model).index("Transpose", 3)
-    del model.graph.node[place]
-    model.graph.node[place].input[0] = model.graph.node[place - 1].output[0]
+    index = operators(model).index("Transpose", 3)
+    del model.graph.node[index]
+    model.graph.node[index].input[0] = model.graph.node[index - 1].output[0]
     assert dead.activity(model, IMAGES) == {}

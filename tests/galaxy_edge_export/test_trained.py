@@ -1,4 +1,4 @@
-"""What may be exported, and what is refused with a reason."""
+"""What can be exported, and what is refused with a reason."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Cli = Callable[..., tuple[int, str, str]]
 
 
 @pytest.mark.parametrize("name", ["model.keras", "model.h5"])
-def test_a_file_inside_a_run_is_that_run(copy: Path, name: str, cli: Cli):
+def test_a_file_inside_a_run_folder_counts_as_that_run(copy: Path, name: str, cli: Cli):
     code, out, _ = cli("export", copy / name, "-q")
     assert (code, out) == (0, f"{copy / 'model.onnx'}\n")
     assert Predictor(copy / "model.onnx").manifest.preprocessing == Preprocessing(
@@ -63,7 +63,9 @@ def test_a_model_that_rescales_itself_is_not_rescaled_again(tmp_path: Path, cli:
 
 
 @pytest.mark.parametrize("option", [("--resize", "nearest"), ("--classes", "Fake,Real")])
-def test_a_run_is_not_contradicted(run_folder: Path, option: tuple[str, str], cli: Cli):
+def test_options_cannot_override_what_a_run_records(
+    run_folder: Path, option: tuple[str, str], cli: Cli
+):
     code, _, err = cli("export", run_folder, *option)
     assert code == 2
     assert option[0] in err
@@ -80,7 +82,9 @@ def test_a_run_is_not_contradicted(run_folder: Path, option: tuple[str, str], cl
         ("metrics.json", {"best_epoch": None, "Valid": 1}),
     ],
 )
-def test_a_damaged_run_folder_says_so(copy: Path, cli: Cli, name: str, change: dict[str, object]):
+def test_a_damaged_run_folder_is_reported(
+    copy: Path, cli: Cli, name: str, change: dict[str, object]
+):
     document = json.loads((copy / name).read_text()) | change
     if name == "metrics.json":
         del document["best_epoch"]
@@ -120,19 +124,19 @@ def test_code_in_a_keras_archive_is_refused(tmp_path: Path, cli: Cli):
     assert "Lambda" in err
 
 
-def test_what_is_no_model_says_so(tmp_path: Path, bare: Path, cli: Cli):
+def test_a_source_without_a_model_is_reported(tmp_path: Path, bare: Path, cli: Cli):
     (tmp_path / "broken.keras").write_bytes(b"rubbish")
     (tmp_path / "broken.h5").write_bytes(b"rubbish")
     (tmp_path / "model.pt").write_bytes(b"rubbish")
     (tmp_path / "run.partial").mkdir()
     (tmp_path / "folder").mkdir()
     for source, words in (
-        (tmp_path / "absent.keras", "there is no"),
-        (tmp_path / "broken.keras", "no Keras model"),
-        (tmp_path / "broken.h5", "no Keras model"),
+        (tmp_path / "absent.keras", "does not exist"),
+        (tmp_path / "broken.keras", "not a Keras model"),
+        (tmp_path / "broken.h5", "not a Keras model"),
         (tmp_path / "model.pt", "neither"),
         (tmp_path / "run.partial", "--resume"),
-        (tmp_path / "folder", "no run folder"),
+        (tmp_path / "folder", "not a run folder"),
         (bare, "--image-size"),
     ):
         code, out, err = cli("export", source)
