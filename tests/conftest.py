@@ -22,7 +22,7 @@ TINY = ("--image-size", "24", "--filters", "4,8", "--dense-units", "8", "--batch
 
 
 def galaxy(seed: int, size: int = 20, *, real: bool = True) -> Pixels:
-    """Draw a bright blob on a dark sky, or noise if not `real`: a task that a tiny network can learn."""
+    """Draw a bright blob on a dark sky, or noise if not `real`; a tiny network can learn this."""
     rng = np.random.default_rng(seed)
     noise = rng.integers(0, 60, (size, size, 3))
     if not real:
