@@ -1,4 +1,4 @@
-"""Whether another runtime computes what Keras does, so that nobody wins by being wrong."""
+"""Agreement of another runtime with Keras: a runtime with wrong scores must not win."""
 
 from __future__ import annotations
 
@@ -7,33 +7,36 @@ import numpy.typing as npt
 
 Scores = npt.NDArray[np.float32]
 
-#: The most by which a score computed in float32 may differ from Keras's.
+#: Largest difference from Keras's score that a float32 runtime may have.
 TOLERANCE = 1e-4
-#: The share of verdicts in which one that rounds may differ.
+#: Largest share of verdicts that may differ in a runtime that rounds.
 FLIPS = 0.01
-#: By how much its accuracy may be below Keras's.
+#: How far the accuracy of a runtime that rounds may be below Keras's.
 DROP = 0.005
 
 
 def accuracy(scores: Scores, labels: npt.NDArray[np.uint8]) -> float:
-    """The share of right verdicts at a threshold of one half."""
+    """Return the share of right verdicts at a threshold of 0.5."""
     return float(np.mean((scores > 0.5) == labels))
 
 
-def objection(
+def disagreement(
     scores: Scores, reference: Scores, labels: npt.NDArray[np.uint8], *, exact: bool
 ) -> str | None:
-    """What speaks against a runtime, if anything does.
+    """Describe how a runtime disagrees with Keras by more than is allowed.
 
     Args:
-        scores: its own, [N].
-        reference: Keras's of the same images, [N].
-        labels: their classes, 0 or 1, [N].
-        exact: it computes in float32; else it rounds, to integers or to bfloat16.
+        scores: the runtime's scores, [N].
+        reference: Keras's scores of the same images, [N].
+        labels: the images' classes, 0 or 1, [N].
+        exact: whether the runtime computes in float32; if not, it rounds to integers or bfloat16.
+
+    Returns:
+        What is wrong, or None if the runtime agrees.
     """
-    # What is no number is never within a limit.
+    # Comparisons with NaN are false, so it must be caught before the limits.
     if not np.isfinite(scores).all() or scores.shape != reference.shape:
-        return "not a score for each image"
+        return "it does not give one finite score for each image"
     worst = float(np.max(np.abs(scores - reference)))
     if exact:
         return f"a score differs by {worst:.1e}" if worst > TOLERANCE else None

@@ -1,4 +1,4 @@
-"""What a measurement is of, in its JSON: the machine as this project sees it, and the versions."""
+"""Adds the machine, as this project describes it, and the versions to the benchmarks' JSON."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from galaxy_edge.benchmark.machine import machine
 
 
 def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
-    """Add the processor, the threads and the versions, by which tools/growth names the machine."""
+    """Add the processor, the threads and the versions, which tools/growth prints."""
     machine_info["galaxy_edge"] = asdict(machine())
-    # The clock of the moment: with it, no machine is the same twice for --benchmark-compare.
+    # The current clock rate changes from run to run, so --benchmark-compare would always report a
+    # different machine.
     for name in ("hz_actual", "hz_actual_friendly"):
         machine_info["cpu"].pop(name, None)

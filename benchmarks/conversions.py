@@ -1,4 +1,4 @@
-"""The same trained network in the files of other runtimes, each by its own converter."""
+"""The same trained network in the formats of other runtimes, each from its own converter."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CALIBRATION = 512
 
 
 def write(trained: Trained, folder: Path) -> None:
-    """Write every converter's file; those in int8 are calibrated on the same images."""
+    """Write the file of each converter. The calibrated int8 files use the same images."""
     import nncf
     import openvino
     import tensorflow as tf
@@ -34,7 +34,7 @@ def write(trained: Trained, folder: Path) -> None:
     onnx.save(plain, folder / "fp32.onnx")
     onnx.save(quantize(plain, calibration), folder / "static.onnx")
     quantize_dynamic(folder / "fp32.onnx", folder / "dynamic.onnx")
-    # How fast they are is what the benchmark asks.
+    # No gate on speed: speed is what the benchmark measures.
     limits = Limits(speedup=0.0)
     for name, how in (
         ("ours-fp32", None),

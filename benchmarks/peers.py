@@ -1,6 +1,6 @@
 """The same trained network in other runtimes, each with its fastest documented setting.
 
-Every peer becomes a function from a batch, uint8 [N, size, size, 3], to P(Real), float32 [N].
+Every peer is a function from a batch, uint8 [N, size, size, 3], to P(Real), float32 [N].
 """
 
 from __future__ import annotations
@@ -18,16 +18,19 @@ from galaxy_edge.inputs.images import Pixels
 Scores = npt.NDArray[np.float32]
 Score = Callable[[Pixels], Scores]
 
-#: Those that compute in float32, and so must score as Keras does. All others round.
+#: Peers that compute in float32 and so must give the same scores as Keras. All others round.
 FLOAT = frozenset({"tf.function", "onnxruntime fp32", "LiteRT fp32", "OpenVINO fp32", "ours fp32"})
 
 
 def processes(folder: Path, threads: int) -> dict[str, Process]:
-    """Peers by name, each in a process of its own, from the files of `conversions.write`.
+    """Start every peer in its own process, from the files of `conversions.write`.
 
     Args:
-        folder: of the files.
-        threads: of each.
+        folder: the folder of the files.
+        threads: the number of threads of each process.
+
+    Returns:
+        The processes by the peer's name.
     """
     makers: dict[str, tuple[Callable[..., Score], str]] = {
         "Keras predict": (_keras, "model.keras"),
@@ -38,10 +41,11 @@ def processes(folder: Path, threads: int) -> dict[str, Process]:
         "LiteRT fp32": (_litert, "fp32.tflite"),
         "LiteRT int8": (_litert, "int8.tflite"),
         "OpenVINO fp32": (_openvino_fp32, "fp32.xml"),
-        # In bfloat16 where the processor has it, unless told otherwise.
+        # By default, OpenVINO computes in bfloat16 where the processor supports it.
         "OpenVINO default": (_openvino, "fp32.xml"),
         "OpenVINO int8": (_openvino, "int8.xml"),
-        # The file alone: the runtime's threads sleep between batches, onnxruntime's own spin.
+        # This compares the file alone, with onnxruntime's default threads, which spin. In our
+        # runtime the threads sleep between batches.
         "ours fp32": (_onnxruntime, "ours-fp32.onnx"),
         "ours": (_ours, "ours.onnx"),
     }
@@ -49,7 +53,7 @@ def processes(folder: Path, threads: int) -> dict[str, Process]:
 
 
 def documented(path: Path, size: int, interpolation: str) -> Callable[[Path], float]:
-    """One file as the documented course classifies it, by a Keras file, on all cores."""
+    """Return a function that classifies one file as the documented course does, on all cores."""
     import keras
 
     model = keras.saving.load_model(path, compile=False)
@@ -63,7 +67,7 @@ def documented(path: Path, size: int, interpolation: str) -> Callable[[Path], fl
 
 
 def ours_by_path(path: Path) -> Callable[[Path], float | None]:
-    """One file as `Predictor.predict` classifies it, on all cores."""
+    """Return a function that classifies one file with `Predictor.predict`, on all cores."""
     from galaxy_edge import Predictor
 
     predictor = Predictor(path, device="cpu")
@@ -103,7 +107,7 @@ def _tf_function(path: Path, threads: int) -> Score:
 
     model = keras.saving.load_model(path, compile=False)
 
-    # With jit_compile=True it took 1.2 to 1.9 times as long.
+    # jit_compile=True took 1.2 to 1.9 times as long.
     @tf.function
     def run(batch: Any) -> Any:
         return model(tf.cast(batch, tf.float32) / 255.0, training=False)
@@ -125,33 +129,34 @@ def _litert(path: Path, threads: int) -> Score:
     from ai_edge_litert.interpreter import Interpreter
 
     (image,) = Interpreter(str(path)).get_input_details()
-    place, whole = image["index"], image["dtype"] == np.uint8
-    codes = _codes(*image["quantization"]) if whole else None
+    index, integer = image["index"], image["dtype"] == np.uint8
+    codes = _codes(*image["quantization"]) if integer else None
     ready: dict[int, Any] = {}
 
     def score(batch: Pixels) -> Scores:
         if (interpreter := ready.get(len(batch))) is None:
             interpreter = ready[len(batch)] = Interpreter(str(path), num_threads=threads)
-            interpreter.resize_tensor_input(place, batch.shape)
+            interpreter.resize_tensor_input(index, batch.shape)
             interpreter.allocate_tensors()
-        if not whole:
+        if not integer:
             batch = batch / np.float32(255)
         elif codes is not None:
             batch = codes[batch]
-        interpreter.set_tensor(place, batch)
+        interpreter.set_tensor(index, batch)
         interpreter.invoke()
         (result,) = interpreter.get_output_details()
         values = interpreter.get_tensor(result["index"])[:, 0]
         scale, zero = result["quantization"]
-        return (values.astype(np.float32) - zero) * np.float32(scale) if whole else values
+        return (values.astype(np.float32) - zero) * np.float32(scale) if integer else values
 
     return score
 
 
 def _codes(scale: float, zero: int) -> npt.NDArray[np.uint8] | None:
-    """The integer for each grey level, 0 to 255, of a quantised input; None if it is the level.
+    """Return a quantised input's integer for each grey level, 0 to 255.
 
-    It is not where the brightest pixel of the calibration was below 255.
+    Returns None if each integer equals its grey level. They differ if the brightest pixel of the
+    calibration images was below 255.
     """
     levels = np.arange(256)
     codes = np.clip(np.round(levels / 255 / scale) + zero, 0, 255).astype(np.uint8)

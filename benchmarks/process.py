@@ -1,4 +1,4 @@
-"""A function in a process of its own, in which it is also timed."""
+"""A function that runs, and is timed, in its own process."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ _function: Callable[[Any], Any]
 
 
 class Process:
-    """Calls a function where nothing else runs: TensorFlow, for one, sets its threads only once.
+    """Calls a function in a process that runs nothing else.
+
+    TensorFlow, for example, can set its number of threads only once per process.
 
     Args:
-        make: makes the function, there; a picklable one.
-        arguments: its arguments.
+        make: picklable function that makes the function, in the new process.
+        arguments: the arguments of `make`.
     """
 
     def __init__(self, make: Callable[..., Callable[[Any], Any]], *arguments: Any) -> None:
@@ -27,7 +29,7 @@ class Process:
         return self._pool.submit(_call, argument).result()
 
     def milliseconds(self, argument: Any, seconds: float) -> list[float]:
-        """Call it for so long, and a few times before; what each call took."""
+        """Warm up with a few calls, then call for `seconds`; return each call's time, ms."""
         return self._pool.submit(_time, argument, seconds).result()
 
     def close(self) -> None:

@@ -1,9 +1,9 @@
-"""``galaxy-edge predict one.png`` against a bare script, whole processes.
+"""Cold start: ``galaxy-edge predict one.png`` against a bare script, whole processes.
 
     pytest benchmarks/test_cold_start.py -s
 
 The bare script imports onnxruntime and Pillow, loads the same model, and runs it once on the same
-image. Each is started in turn with the other; the compiled Python files of both are there.
+image. The two are started in turn. The Python files of both are already compiled.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ session = onnxruntime.InferenceSession(sys.argv[1])
 image = numpy.asarray(Image.open(sys.argv[2]).convert("RGB").resize((150, 150)))
 print(session.run(None, {"image": image[None]})[0])
 """
-#: At most so many times the bare script.
+#: Largest allowed time, as a multiple of the bare script's.
 GOAL = 1.3
 
 
@@ -45,7 +45,7 @@ def start(*command: object) -> float:
 
 @pytest.mark.benchmark(group="cold start, whole process")
 def test_cold_start_against_a_bare_script(benchmark: Any, monkeypatch: pytest.MonkeyPatch):
-    # As pip leaves an installed package: compiled once.
+    # pip compiles an installed package; let Python keep its compiled files here, too.
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     bare: list[float] = []
     benchmark.pedantic(

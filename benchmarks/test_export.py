@@ -1,4 +1,4 @@
-"""Exporting the documented network, untrained, in a process of its own: as a user waits for it."""
+"""Export of the documented network, untrained, in its own process: the time a user waits."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from galaxy_edge_train import network
 from galaxy_edge_train.config import NetworkConfig
 from tests.conftest import make_data
 
-#: Noise has no verdicts that could be kept.
-ANY = (
+#: Limits that any export passes: an untrained network has no verdicts to keep.
+NO_LIMITS = (
     "--max-accuracy-drop",
     "100",
     "--max-flips",
@@ -31,7 +31,7 @@ ANY = (
 @pytest.mark.parametrize("form", ["fp32", "int8"])
 def test_export(benchmark: Any, tmp_path: Path, form: str):
     keras.utils.set_random_seed(0)
-    # Untimed, a small network shows as well that it runs.
+    # When nothing is timed, a small network is enough to show that it runs.
     config = NetworkConfig() if benchmark.enabled else NetworkConfig(filters=(4, 8), dense_units=8)
     network.build(config, 150).save(tmp_path / "model.keras")
     data = make_data(tmp_path / "data", train=64, valid=32)
@@ -39,7 +39,7 @@ def test_export(benchmark: Any, tmp_path: Path, form: str):
     command = [sys.executable, "-m", "galaxy_edge", "export", tmp_path / "model.keras"]
     command += ["-o", output, "--quiet"]
     if form == "int8":
-        command += ["--quantize", "--data", data, "--calibration-images", "64", *ANY]
+        command += ["--quantize", "--data", data, "--calibration-images", "64", *NO_LIMITS]
     benchmark.pedantic(lambda: subprocess.run(command, check=True, capture_output=True), rounds=3)
     benchmark.extra_info["bytes"] = output.stat().st_size
     assert output.stat().st_size > 0

@@ -1,10 +1,10 @@
-"""How cost grows: with the images of a stream, of a batch, with threads, with an image's size.
+"""How cost grows with the images in a stream, the batch size, the threads and the image size.
 
     GALAXY_EDGE_LONG=1 pytest benchmarks/test_growth.py --benchmark-json=growth.json
     tools/growth growth.json -o docs
 
-Without GALAXY_EDGE_LONG the stream of 100,000 images is left out, which takes minutes. Without
-timing (--benchmark-disable) so are all that take more than a second.
+Without GALAXY_EDGE_LONG the stream of 100,000 images is skipped; it takes minutes. Without timing
+(--benchmark-disable) every case that takes more than a second is skipped.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from galaxy_edge.benchmark.workload import drawn
 from galaxy_edge.engine.threads import threads
 from galaxy_edge.inputs.images import decode
 
-#: Scores the files of a folder again and again, so many images in one stream; prints the peak.
+#: Scores a stream of `count` images, the files of a folder repeated; prints its peak memory, bytes.
 STREAM = """
 import sys
 from itertools import cycle, islice
@@ -36,7 +36,7 @@ rows = Predictor(device="cpu").predict_many(paths)
 assert sum(row.status == "ok" for row in rows) == count
 print(peak_bytes())
 """
-#: A stream takes at most so many times the memory of one of 1,000 images, however long it is.
+#: Largest peak memory of a longer stream, as a multiple of that of 1,000 images.
 GOAL = 1.1
 ALL = threads().count
 LONG = pytest.mark.skipif(
@@ -44,9 +44,9 @@ LONG = pytest.mark.skipif(
 )
 
 
-def leave_out_untimed(benchmark: Any, *, large: bool) -> None:
+def skip_large_if_untimed(benchmark: Any, *, large: bool) -> None:
     if large and not benchmark.enabled:
-        pytest.skip("a large one, and nothing is timed")
+        pytest.skip("large case; runs only when timed")
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +65,8 @@ def peaks() -> dict[int, int]:
 @pytest.mark.benchmark(group="images")
 @pytest.mark.parametrize("images", [100, 1000, 10_000, pytest.param(100_000, marks=LONG)])
 def test_images(benchmark: Any, folder: Path, peaks: dict[int, int], images: int):
-    """A whole process that scores the same few hundred files again and again."""
-    leave_out_untimed(benchmark, large=images > 100)
+    """A whole process that scores a few hundred files, repeated."""
+    skip_large_if_untimed(benchmark, large=images > 100)
     command = [sys.executable, "-c", STREAM, folder, str(images)]
     done = benchmark.pedantic(
         lambda: subprocess.run(command, check=True, capture_output=True, text=True),
@@ -90,7 +90,7 @@ def test_batch(benchmark: Any, batch: int):
     assert benchmark(predictor.score, images).shape == (batch,)
 
 
-# Powers of two, and all.
+# Powers of two, and all threads.
 @pytest.mark.parametrize("count", sorted({2**n for n in range(10) if 2**n < ALL} | {ALL}))
 @pytest.mark.benchmark(group="threads")
 class TestThreads:
@@ -112,8 +112,8 @@ class TestThreads:
 @pytest.mark.benchmark(group="image size")
 @pytest.mark.parametrize("side", [64, 128, 256, 512, 1024, 2048])
 def test_image_size(benchmark: Any, side: int):
-    """One square image after the other, from the bytes of a PNG file to the verdict."""
-    leave_out_untimed(benchmark, large=side > 512)
+    """One square image at a time, from the bytes of a PNG file to the verdict."""
+    skip_large_if_untimed(benchmark, large=side > 512)
     predictor = Predictor(device="cpu")
     source = drawn(0, side)
     benchmark.extra_info["kib"] = round(len(source) / 1024, 1)

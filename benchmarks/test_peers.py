@@ -3,14 +3,14 @@
     pip install -e '.[bench]'
     GALAXY_EDGE_RUN=runs/mine pytest benchmarks/test_peers.py -s
 
-``runs/mine`` is a run folder whose images are still where they were. Each peer has a process of its
-own and the same number of threads. They take turns, in blocks, so that a slow moment strikes them
-alike. Their scores of the validation images are held against Keras's, by the limits that
-`agreement` states, and are printed beside the times: nobody wins by being wrong.
+``runs/mine`` is a run folder whose images have not been moved. Each peer has its own process and
+the same number of threads. They take turns, in blocks, so that a slow moment affects them all.
+Their scores of the validation images are compared with Keras's, within the limits of `agreement`,
+and the result is printed next to the times. A peer with wrong scores fails the benchmark.
 
-onnxruntime-openvino takes the place of onnxruntime, so it needs an environment of its own, with
-onnxruntime-openvino and numpy: GALAXY_EDGE_OPENVINO=ov/bin/python names its interpreter, and the
-``--portable`` file is then timed on that provider beside OpenVINO.
+onnxruntime-openvino replaces onnxruntime, so it needs a separate environment with
+onnxruntime-openvino and numpy. GALAXY_EDGE_OPENVINO=ov/bin/python names that environment's
+interpreter. The ``--portable`` file is then timed on OpenVINO's provider, against OpenVINO itself.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ from galaxy_edge.manifest import GOLDEN_TOLERANCE
 RUN = os.environ.get("GALAXY_EDGE_RUN")
 OPENVINO = os.environ.get("GALAXY_EDGE_OPENVINO")
 if RUN is None:
-    pytest.skip("GALAXY_EDGE_RUN names no run folder", allow_module_level=True)
-pytest.importorskip("nncf", reason="the extra bench is not installed")
+    pytest.skip("GALAXY_EDGE_RUN is not set; it names a run folder", allow_module_level=True)
+pytest.importorskip("nncf", reason="the extra `bench` is not installed")
 
-# They import what the extra brings.
+# These import packages of the extra.
 from benchmarks import agreement, conversions, peers  # noqa: E402
 from benchmarks.process import Process  # noqa: E402
 from galaxy_edge_export import images  # noqa: E402
 from galaxy_edge_export.trained import Trained, find  # noqa: E402
 
-# Those of other projects are theirs.
+# Warnings of other projects are not ours to fix.
 pytestmark = pytest.mark.filterwarnings("ignore")
 ROUNDS = 3
 SECONDS = 0.5
-#: Times as long as the peer that ours may take.
+#: Largest allowed time of our file, as a multiple of the peer's.
 GOALS = {"LiteRT int8": 1.0, "onnxruntime fp32": 1 / 2.2, "onnxruntime static": 1 / 1.15}
 
 
 def has_amx() -> bool:
-    """Whether OpenVINO can multiply in tiles, which onnxruntime's convolutions do not use."""
+    """Whether the processor has AMX, which OpenVINO uses and onnxruntime's convolutions do not."""
     cpuinfo = Path("/proc/cpuinfo")
     return cpuinfo.exists() and "amx_int8" in cpuinfo.read_text()
 
@@ -72,7 +72,7 @@ def folder(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def valid(trained: Trained) -> tuple[Any, Any]:
-    """The validation images of the run and their labels."""
+    """The run's validation images and their labels."""
     files = images.labelled_files(trained, None)["Valid"]
     found = images.load(files, trained.preprocessing, trained.digests)
     return found.pixels, found.labels
@@ -93,7 +93,7 @@ def processes(folder: Path, cores: int) -> Iterator[dict[str, Process]]:
 
 @pytest.fixture(scope="module")
 def quality(processes: dict[str, Process], valid: tuple[Any, Any]) -> dict[str, str]:
-    """How right each peer is, in words; fails if what one computes is not what Keras does."""
+    """Each peer's agreement with Keras, in words. Fails if a peer disagrees."""
     pixels, labels = valid
     batches = np.array_split(pixels, -(-len(pixels) // 50))
     scores = {
@@ -102,9 +102,9 @@ def quality(processes: dict[str, Process], valid: tuple[Any, Any]) -> dict[str, 
     }
     reference = scores["Keras predict"]
     wrong = {
-        name: objection
+        name: problem
         for name, each in scores.items()
-        if (objection := agreement.objection(each, reference, labels, exact=name in peers.FLOAT))
+        if (problem := agreement.disagreement(each, reference, labels, exact=name in peers.FLOAT))
     }
     assert not wrong, wrong
     return {
@@ -117,7 +117,7 @@ def quality(processes: dict[str, Process], valid: tuple[Any, Any]) -> dict[str, 
 def in_turn(
     processes: dict[str, Process], argument: Any, *, timed: bool = True
 ) -> dict[str, list[float]]:
-    """What each took, ms: blocks of calls, one process after the other, a few times over."""
+    """Time blocks of calls, one process after the other, a few times over; return ms per call."""
     taken: dict[str, list[float]] = {name: [] for name in processes}
     for _ in range(ROUNDS if timed else 1):
         for name, process in processes.items():
@@ -157,7 +157,7 @@ def test_ours_against_each(
 
 @pytest.mark.benchmark(group="one file to its verdict")
 def test_one_file_against_the_documented_way(benchmark: Any, trained: Trained, folder: Path):
-    """One file after the other: ``load_img`` and ``model.predict``, as the course does it."""
+    """One file at a time, against ``load_img`` and ``model.predict``, as in the course."""
     steps = trained.preprocessing
     processes = {
         "Keras": Process(peers.documented, folder / "model.keras", steps.size, steps.resize),
@@ -180,8 +180,8 @@ def test_one_file_against_the_documented_way(benchmark: Any, trained: Trained, f
         assert medians["ours"] < medians["Keras"]
 
 
-#: Scores a saved batch on the OpenVINO provider; prints the scores of one batch on a line, then the
-#: median ms of a batch.
+#: Scores a saved batch on the OpenVINO provider. Prints the scores of one batch on a line, then the
+#: median time of a batch, ms.
 PROVIDER = """
 import statistics, sys, time
 import numpy, onnxruntime
@@ -205,7 +205,7 @@ print(1e3 * statistics.median(taken))
 """
 
 
-@pytest.mark.skipif(OPENVINO is None, reason="GALAXY_EDGE_OPENVINO names no interpreter")
+@pytest.mark.skipif(OPENVINO is None, reason="GALAXY_EDGE_OPENVINO is not set")
 @pytest.mark.benchmark(group="OpenVINO provider")
 @pytest.mark.parametrize("batch", [1, 32])
 def test_the_portable_file_on_the_openvino_provider(
@@ -237,13 +237,13 @@ def test_the_portable_file_on_the_openvino_provider(
         f"provider {medians[1]:.3f} ms, {medians[1] / medians[0]:.2f} of it"
     )
     benchmark.extra_info.update(zip(("OpenVINO int8", "ours"), medians, strict=True))
-    benchmark(openvino, pixels)  # through a pipe: the medians above are without
+    benchmark(openvino, pixels)  # includes the pipe to the process; the medians above do not
     if benchmark.enabled:
         assert medians[1] <= 1.1 * medians[0]
 
 
-#: Loads a file from bytes, as the runtime does, and again a few times; prints the times, ms, and
-#: how many pages of memory each touched for the first time.
+#: Loads a file from bytes, as the runtime does, eight times. Prints for each load the time, ms, and
+#: the number of memory pages touched for the first time.
 LOADS = """
 import resource, sys, time
 import galaxy_edge, onnxruntime
@@ -260,7 +260,9 @@ for _ in range(8):
 
 @pytest.mark.benchmark(group="session load")
 def test_load(benchmark: Any, folder: Path):
-    """A process loads its model once: that is what counts, in processes of their own, in turn."""
+    """A process loads its model once, so the first load counts. The files take turns, each in its
+    own process.
+    """
     files = [folder / "static.onnx", folder / "ours.onnx"]
     found: dict[Path, list[Any]] = {path: [] for path in files}
     for _ in range(11):
@@ -274,9 +276,9 @@ def test_load(benchmark: Any, folder: Path):
             f"\n{when} load: plain static {plain[0]:.1f} ms, {plain[1]:.0f} new pages; ours "
             f"{ours[0]:.1f} ms, {ours[1]:.0f} new pages; {ours[0] / plain[0]:.2f} of its time"
         )
-        benchmark.extra_info[when] = ours[0] / plain[0]
+        benchmark.extra_info[f"{when}_load_ratio"] = ours[0] / plain[0]
     model = files[1].read_bytes()
     benchmark(onnxruntime.InferenceSession, model, providers=["CPUExecutionProvider"])
     assert len(model) <= 6e6
     if benchmark.enabled:
-        assert benchmark.extra_info["first"] <= 1 / 2
+        assert benchmark.extra_info["first_load_ratio"] <= 1 / 2

@@ -1,4 +1,7 @@
-"""The runtime: decode, score, and both together. ``pytest benchmarks`` is all it takes."""
+"""The runtime: decoding, scoring, and both together.
+
+pytest benchmarks/test_predict.py
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What spinning threads and the memory arena cost and gain, for docs/performance.md.
+"""Costs and gains of spinning threads and of the memory arena, for docs/performance.md.
 
     pytest benchmarks/test_session_options.py -s
 
-Each setting runs in a process of its own, so that neither memory nor waiting threads are inherited.
+Each setting runs in its own process, so that it inherits neither memory nor waiting threads.
 """
 
 from __future__ import annotations
@@ -48,19 +48,19 @@ def resident():
         return int(file.read().split()[1]) * resource.getpagesize() // 2**20
 
 def shared(pool):
-    # As predict_many: as many batches at once as there are cores, and as much work for Python
-    # and Pillow between two of them.
+    # Like predict_many: one batch per core at once, with about as much work for Python and Pillow
+    # between two batches.
     return list(pool.map(lambda _: (sum(range(300_000)), run(32)), range(2 * cores)))
 
-found = {"one": milliseconds(lambda: run(1), 100)}
-found["alone_mib"] = resident()
-found["32"] = round(milliseconds(lambda: run(32), 15) / 32, 3)
-found["32_mib"] = resident()
+found = {"one_image_ms": milliseconds(lambda: run(1), 100)}
+found["after_one_image_mib"] = resident()
+found["batch_of_32_ms_per_image"] = round(milliseconds(lambda: run(32), 15) / 32, 3)
+found["after_batches_of_32_mib"] = resident()
 with ThreadPoolExecutor(cores) as pool:
-    found["pool"] = milliseconds(lambda: shared(pool), 8)
+    found["concurrent_batches_ms"] = milliseconds(lambda: shared(pool), 8)
 run(256)
 run(1)
-found["after_256_mib"] = resident()
+found["after_batch_of_256_mib"] = resident()
 start = time.process_time(), time.perf_counter()
 for _ in range(40):
     run(1)

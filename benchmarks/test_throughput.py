@@ -1,9 +1,9 @@
-"""A folder of 2,000 PNGs of 150 px, from paths to verdicts, against what the cores allow.
+"""Throughput from paths to verdicts, for 2,000 PNG files of 150 px, against what the cores allow.
 
     pytest benchmarks/test_throughput.py
 
-The bound is cores / (decode + inference), both on one thread: every core busy with nothing but the
-two. What is left over is waiting, copying and Python.
+The bound is cores / (decode + inference), both measured on one thread: every core does nothing but
+decode and infer. The rest of the time is waiting, copying and Python.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from galaxy_edge.inputs.images import decode
 Benchmark = Callable[..., Any]
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.png"))
 COUNT = 2000
-#: Share of the bound that a run must reach.
+#: Smallest share of the bound that a run must reach.
 GOAL = 0.85
 
 
@@ -58,7 +58,7 @@ def test_throughput_against_the_bound(benchmark: Any, folder: list[Path]):
         decoding.append(seconds(lambda: [decode(path, steps) for path in folder[:320]]) / 320)
         scoring.append(seconds(lambda: [one.score(batch) for _ in range(10)]) / 320)
 
-    # The three are measured in turn, so that a machine that slows down slows them all.
+    # The three are measured in turn, so that a slow moment of the machine affects them all.
     benchmark.pedantic(
         lambda: list(all_cores.predict_many(folder)), setup=rate_alone, rounds=5, warmup_rounds=1
     )

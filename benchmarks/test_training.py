@@ -1,5 +1,6 @@
-"""The documented network and set-up on drawn noise: one step, and one epoch of 320 images, ours
-and with the documented ``ImageDataGenerator``.
+"""Training the documented network on random images: one step, and one epoch of 320 images.
+
+The epoch is timed with our ``Batches`` and with the documented ``ImageDataGenerator``.
 """
 
 from __future__ import annotations
@@ -40,12 +41,12 @@ def test_step(benchmark: Any, model: keras.Model):
     assert np.isfinite(loss).all()
 
 
-def ours(count: int) -> Batches:
+def our_batches(count: int) -> Batches:
     return Batches(IMAGES[:count], LABELS[:count], 32, Preprocessing(), AugmentConfig())
 
 
-def by_keras(count: int) -> Any:
-    """What the documented set-up trains on."""
+def keras_batches(count: int) -> Any:
+    """Return the batches of the documented set-up."""
     generator = ImageDataGenerator(
         rescale=1 / 255, rotation_range=40, width_shift_range=0.2, height_shift_range=0.2,
         shear_range=0.2, zoom_range=0.2, horizontal_flip=True, fill_mode="nearest",
@@ -53,10 +54,12 @@ def by_keras(count: int) -> Any:
     return generator.flow(IMAGES[:count], LABELS[:count], batch_size=32)
 
 
-# Keras calls scipy.ndimage by a name that SciPy has deprecated.
+# Keras uses a name of scipy.ndimage that SciPy has deprecated.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.benchmark(group="train an epoch of 320 images, augmented")
-@pytest.mark.parametrize("how", [ours, by_keras], ids=["galaxy-edge", "ImageDataGenerator"])
+@pytest.mark.parametrize(
+    "how", [our_batches, keras_batches], ids=["galaxy-edge", "ImageDataGenerator"]
+)
 def test_epoch(benchmark: Any, model: keras.Model, how: Callable[[int], Any]):
     count = 320 if benchmark.enabled else 32
     history = benchmark.pedantic(

@@ -1,4 +1,4 @@
-"""Small galaxies, small folders, and one small model for the whole session."""
+"""Fixtures: small images, small data folders, and one small model for the whole session."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-# Before anything imports TensorFlow: its greeting is a page.
+# Must be set before anything imports TensorFlow, which otherwise logs a page at start.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
@@ -17,12 +17,12 @@ from PIL import Image
 from galaxy_edge.inputs.images import Pixels
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
-#: A network small enough to train in seconds; every number of it is an option of `train`.
+#: Options of `train` for a network small enough to train in seconds.
 TINY = ("--image-size", "24", "--filters", "4,8", "--dense-units", "8", "--batch-size", "8")
 
 
 def galaxy(seed: int, size: int = 20, *, real: bool = True) -> Pixels:
-    """A bright blob on a dark sky, or (not real) noise: a task that a tiny network can learn."""
+    """Draw a bright blob on a dark sky, or noise if not `real`; a tiny network can learn this."""
     rng = np.random.default_rng(seed)
     noise = rng.integers(0, 60, (size, size, 3))
     if not real:
@@ -39,7 +39,7 @@ def encoded(image: Pixels, form: str = "PNG") -> bytes:
 
 
 def make_data(root: Path, train: int = 12, valid: int = 8, test: int = 0) -> Path:
-    """Labelled folders with as many images of each class."""
+    """Create labelled folders with the same number of images in each class."""
     seed = 0
     for split, count in (("Train", train), ("Valid", valid), ("Test", test)):
         for name in ("Fake", "Real") if count else ():
@@ -76,7 +76,7 @@ def run_folder(session_data: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def model_file(run_folder: Path) -> Path:
-    """The tiny network as a float file."""
+    """The tiny network, exported as a float file."""
     output = run_folder.parent / "tiny.onnx"
     assert galaxy_edge_in_process("export", run_folder, "-o", output, "--quiet") == 0
     return output
@@ -108,7 +108,7 @@ def cli(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """Real galaxies, where this project is developed; a user's machine has none."""
+    """The folder of real galaxies. Only the project's development machines have it."""
     if not SHARED.is_dir():
         pytest.skip("the real galaxies are not on this machine")
     return SHARED

@@ -1,16 +1,16 @@
-"""Which runtimes the benchmark against others lets take part: benchmarks/agreement.py."""
+"""The check that the other runtimes of the benchmark agree with Keras: benchmarks/agreement.py."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from benchmarks.agreement import objection
+from benchmarks.agreement import disagreement
 
 COUNT = 1000
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 2, COUNT, dtype=np.uint8)
-#: All verdicts are right, with 0.4 between them and the threshold.
+#: All verdicts are right, and every score is 0.4 away from the threshold.
 KERAS = np.where(LABELS == 1, 0.9, 0.1).astype(np.float32)
 
 
@@ -21,30 +21,30 @@ def flipped(count: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("exact", [True, False])
-def test_the_same_scores_are_let_in(exact: bool):
-    assert objection(KERAS, KERAS, LABELS, exact=exact) is None
+def test_identical_scores_agree(exact: bool):
+    assert disagreement(KERAS, KERAS, LABELS, exact=exact) is None
 
 
-def test_float_scores_are_held_to_a_tolerance():
-    assert objection(KERAS + np.float32(5e-5), KERAS, LABELS, exact=True) is None
+def test_float_scores_must_agree_within_a_tolerance():
+    assert disagreement(KERAS + np.float32(5e-5), KERAS, LABELS, exact=True) is None
     assert "differs by 2.0e-04" in str(
-        objection(KERAS + np.float32(2e-4), KERAS, LABELS, exact=True)
+        disagreement(KERAS + np.float32(2e-4), KERAS, LABELS, exact=True)
     )
-    assert objection(KERAS + np.float32(0.05), KERAS, LABELS, exact=False) is None
+    assert disagreement(KERAS + np.float32(0.05), KERAS, LABELS, exact=False) is None
 
 
-def test_rounded_scores_are_held_to_the_verdicts():
-    assert "1.10%" in str(objection(flipped(11), KERAS, LABELS, exact=False))
-    # Ten wrong verdicts of a thousand are few enough to differ, and too many to lose.
-    assert "accuracy" in str(objection(flipped(10), KERAS, LABELS, exact=False))
-    assert objection(flipped(4), KERAS, LABELS, exact=False) is None
-    # As many gained are no loss.
-    assert objection(KERAS, flipped(10), LABELS, exact=False) is None
+def test_rounded_scores_must_agree_in_verdicts_and_accuracy():
+    assert "1.10%" in str(disagreement(flipped(11), KERAS, LABELS, exact=False))
+    # Ten flipped verdicts of a thousand are within the limit on flips, but lose too much accuracy.
+    assert "accuracy" in str(disagreement(flipped(10), KERAS, LABELS, exact=False))
+    assert disagreement(flipped(4), KERAS, LABELS, exact=False) is None
+    # Ten flips that gain accuracy are allowed.
+    assert disagreement(KERAS, flipped(10), LABELS, exact=False) is None
 
 
 @pytest.mark.parametrize("exact", [True, False])
-def test_what_is_no_score_is_refused(exact: bool):
-    rubbish = KERAS.copy()
-    rubbish[3] = np.nan
-    assert objection(rubbish, KERAS, LABELS, exact=exact) is not None
-    assert objection(KERAS[:, None], KERAS, LABELS, exact=exact) is not None
+def test_non_finite_scores_and_wrong_shapes_disagree(exact: bool):
+    broken = KERAS.copy()
+    broken[3] = np.nan
+    assert disagreement(broken, KERAS, LABELS, exact=exact) is not None
+    assert disagreement(KERAS[:, None], KERAS, LABELS, exact=exact) is not None

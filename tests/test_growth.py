@@ -1,6 +1,7 @@
 """The tables and the figure of how cost grows: tools/growth.
 
-growth.json was recorded, in a hurry, shortened to what is read, and turned upside down.
+growth.json is the recording of a short run, reduced to the fields that the tool reads, with the
+benchmarks in reverse order.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def growth(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def docs(tmp_path: Path) -> Path:
-    """A page with the two markers of the real one, and nothing between them."""
+    """A folder with a short page that has the two markers of the real page."""
     page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
     begin, end = (line for line in page.splitlines() if line.startswith("<!--"))
     text = f"before\n{begin}\nold\n{end}\nafter\n"
@@ -36,7 +37,7 @@ def docs(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_it_puts_tables_between_the_markers_and_a_figure_beside_them(docs: Path):
+def test_tables_go_between_the_markers_and_the_figure_next_to_the_page(docs: Path):
     found = growth(RECORDED, "-o", docs)
     assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
     text = (docs / "performance.md").read_text(encoding="utf-8")
@@ -44,7 +45,7 @@ def test_it_puts_tables_between_the_markers_and_a_figure_beside_them(docs: Path)
     assert text.endswith("-->\nafter\n")
     assert "old" not in text
     rows = [line for line in text.splitlines() if line.startswith("|")]
-    # 2.04197 s for 1,000 images.
+    # The recording has 2.04197 s for 1,000 images.
     assert "| 1,000 | 2.04 | 490 | 139 |" in rows
     assert rows.index("| 1 | 0.631 | 0.631 |") < rows.index("| 256 | 159 | 0.621 |")
     assert "Intel(R) Xeon(R) Processor, 2 threads" in text
@@ -52,14 +53,14 @@ def test_it_puts_tables_between_the_markers_and_a_figure_beside_them(docs: Path)
     assert "commit 025383c with changes, 2026-11-23" in text
     picture = (docs / "growth.svg").read_bytes()
     assert len(picture) < 100_000
-    assert ET.fromstring(picture).tag.endswith("svg")  # noqa: S314 - our own
+    assert ET.fromstring(picture).tag.endswith("svg")  # noqa: S314 - our own file
     assert growth(RECORDED, "-o", docs).returncode == 0
     assert (docs / "performance.md").read_text(encoding="utf-8") == text
     assert (docs / "growth.svg").read_bytes() == picture
 
 
 def without_a_group(recorded: dict[str, Any]) -> None:
-    recorded["benchmarks"] = [one for one in recorded["benchmarks"] if one["group"] != "threads"]
+    recorded["benchmarks"] = [each for each in recorded["benchmarks"] if each["group"] != "threads"]
 
 
 def with_a_zero(recorded: dict[str, Any]) -> None:
@@ -81,29 +82,31 @@ def without_parameters(recorded: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "damage", [without_a_group, with_a_zero, with_words, without_the_machine, without_parameters]
 )
-def test_a_json_that_lacks_something_is_refused(
+def test_a_damaged_recording_is_refused(
     docs: Path, tmp_path: Path, damage: Callable[[dict[str, Any]], None]
 ):
     recorded = json.loads(RECORDED.read_text(encoding="utf-8"))
     damage(recorded)
     (tmp_path / "damaged.json").write_text(json.dumps(recorded), encoding="utf-8")
-    refused(docs, tmp_path / "damaged.json")
+    assert_refused(docs, tmp_path / "damaged.json")
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"[]", b"{}", None])
-def test_what_is_no_such_json_is_refused(docs: Path, tmp_path: Path, content: bytes | None):
+def test_a_file_that_is_not_a_recording_is_refused(
+    docs: Path, tmp_path: Path, content: bytes | None
+):
     if content is not None:
         (tmp_path / "rubbish.json").write_bytes(content)
-    refused(docs, tmp_path / "rubbish.json")
+    assert_refused(docs, tmp_path / "rubbish.json")
 
 
 def test_a_page_without_the_markers_is_refused(tmp_path: Path):
     (tmp_path / "performance.md").write_text("before\nafter\n", encoding="utf-8")
-    refused(tmp_path, RECORDED)
-    refused(tmp_path / "absent", RECORDED)
+    assert_refused(tmp_path, RECORDED)
+    assert_refused(tmp_path / "absent", RECORDED)
 
 
-def refused(docs: Path, path: Path) -> None:
+def assert_refused(docs: Path, path: Path) -> None:
     page = docs / "performance.md"
     text = page.read_bytes() if page.exists() else None
     found = growth(path, "-o", docs)

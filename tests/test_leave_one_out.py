@@ -1,4 +1,4 @@
-"""tools/leave-one-out: whom each network has not seen, what it makes of them, and going on."""
+"""tools/leave-one-out: what each network is trained without, its table row, and resuming."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def leave_one_out(*arguments: object) -> subprocess.CompletedProcess[str]:
 def images(folder: Path, count: int, *, real: bool) -> None:
     folder.mkdir(parents=True)
     for number in range(count):
-        # Of each place its own: no image may be in two halves or classes.
+        # Each image gets its own seed, because no image may be in two splits or classes.
         seed = zlib.crc32(f"{folder.relative_to(folder.parents[3])}/{number}".encode())
         (folder / f"{number}.png").write_bytes(encoded(galaxy(seed, real=real)))
 
 
 def dataset(root: Path, families: tuple[str, ...], sources: tuple[str, ...]) -> Path:
-    for half in ("Train", "Valid"):
+    for split in ("Train", "Valid"):
         for source in sources:
-            images(root / half / "Real" / source, 8, real=True)
+            images(root / split / "Real" / source, 8, real=True)
             for family in families:
-                images(root / half / "Fake" / family / source, 4, real=False)
+                images(root / split / "Fake" / family / source, 4, real=False)
     return root
 
 
@@ -42,32 +42,32 @@ def dataset(root: Path, families: tuple[str, ...], sources: tuple[str, ...]) -> 
 def test_each_family_is_left_out_once(tmp_path: Path):
     data = dataset(tmp_path / "data", ("vae", "gan"), ("sky",))
     images(tmp_path / "zoo", 5, real=True)
-    asked = (data, "-o", tmp_path / "loo", "--unseen", tmp_path / "zoo", "--", *OPTIONS)
-    first = leave_one_out(*asked)
+    arguments = (data, "-o", tmp_path / "loo", "--unseen", tmp_path / "zoo", "--", *OPTIONS)
+    first = leave_one_out(*arguments)
     assert first.returncode == 0, first.stderr
     rows = [line.split(" | ") for line in first.stdout.splitlines() if line.startswith("| ")]
     assert [row[0] for row in rows] == ["| left out", "| nothing", "| gan", "| vae"]
     assert rows[0][2:] == ["gan", "vae", "sky", "zoo |"]
-    # What a network had not been trained on is in bold: the family left out, and the unseen reals.
+    # Bold marks what a network was not trained on: the left-out family and the unseen reals.
     bold = [[cell.startswith("**") for cell in row[2:]] for row in rows[1:]]
     assert bold == [
         [False, False, False, True], [True, False, False, True], [False, True, False, True],
     ]  # fmt: skip
     without_gan = tmp_path / "loo" / "data" / "gan" / "Train" / "Fake"
     assert [path.name for path in without_gan.iterdir()] == ["vae"]
-    # A second call finds everything done; one with other options is refused.
-    assert leave_one_out(*asked).stdout == first.stdout
-    assert leave_one_out(*asked, "--seed", 3).returncode == 2
+    # A second call finds all steps done. A call with different options is refused.
+    assert leave_one_out(*arguments).stdout == first.stdout
+    assert leave_one_out(*arguments, "--seed", 3).returncode == 2
 
 
-def test_what_it_cannot_do_is_refused(tmp_path: Path):
-    nothing = leave_one_out(tmp_path, "-o", tmp_path / "loo")
-    assert nothing.returncode == 2
-    assert "made by `galaxy-edge synthesize`" in nothing.stderr
+def test_unusable_folders_are_refused(tmp_path: Path):
+    empty = leave_one_out(tmp_path, "-o", tmp_path / "loo")
+    assert empty.returncode == 2
+    assert "create DATASET with `galaxy-edge synthesize`" in empty.stderr
     data = dataset(tmp_path / "data", ("vae",), ("sky",))
     foreign = leave_one_out(data, "-o", data)
     assert foreign.returncode == 2
-    assert "holds something else" in foreign.stderr
+    assert "was not made by this tool" in foreign.stderr
     alike = leave_one_out(data, "-o", tmp_path / "loo", "--unseen", tmp_path / "elsewhere" / "sky")
     assert alike.returncode == 2
-    assert "two are alike" in alike.stderr
+    assert "have the same name" in alike.stderr

@@ -19,7 +19,7 @@ def profile(*arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_it_shows_the_operators_that_run_and_their_shares(
+def test_the_table_shows_the_operators_that_run_and_their_shares(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
@@ -32,7 +32,7 @@ def test_it_shows_the_operators_that_run_and_their_shares(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_no_model_is_told_in_a_line(tmp_path: Path):
+def test_wrong_arguments_are_refused_without_a_traceback(tmp_path: Path):
     (tmp_path / "no.onnx").write_bytes(b"no")
     for arguments in ((tmp_path / "absent.onnx",), (tmp_path / "no.onnx",), (BUNDLED, "--batch=0")):
         found = profile(*arguments)

@@ -1,4 +1,4 @@
-"""The wheel: what is in it, how large it is, and that it works by itself."""
+"""The wheel: its content, its size, and that it works on its own."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_it_holds_the_three_packages_and_nothing_else(wheel: Path):
+def test_the_wheel_contains_the_three_packages_and_nothing_else(wheel: Path):
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
     assert {"galaxy_edge", "galaxy_edge_train", "galaxy_edge_export"} < tops
@@ -33,12 +33,12 @@ def test_it_holds_the_three_packages_and_nothing_else(wheel: Path):
     assert not [name for name in names if name.endswith((".pyc", ".keras", ".h5"))]
 
 
-def test_it_has_at_most_12_mb(wheel: Path):
+def test_the_wheel_has_at_most_12_mb(wheel: Path):
     assert wheel.stat().st_size <= 12_000_000
 
 
-def test_predict_runs_from_it(wheel: Path, tmp_path: Path):
-    """Unpacked away from the checkout; .ci/run installs it in an environment of its own as well."""
+def test_predict_runs_from_the_unpacked_wheel(wheel: Path, tmp_path: Path):
+    """The wheel is unpacked outside the checkout. .ci/run also installs it in a new environment."""
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     example = next((ROOT / "examples").glob("*.png"))
     code = (
