@@ -54,7 +54,8 @@ class NetworkConfig:
         if side < 1:
             raise UsageError(
                 f"an image of {size} px is too small for {len(self.filters)} convolutions of "
-                f"{self.kernel_size} px and pools of {self.pool_size} px"
+                f"{self.kernel_size} px and pools of {self.pool_size} px; use larger images or a "
+                "smaller network"
             )
 
 

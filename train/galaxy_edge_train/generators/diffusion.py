@@ -51,7 +51,10 @@ class Diffusion(Generator):
         return predicted
 
     def sample(self, sources: Floats, rng: np.random.Generator) -> Floats:
-        """Turn noise into images in `STEPS` equal steps (DDIM, Song et al., arXiv:2010.02502)."""
+        """Turn noise into images in `STEPS` equal steps.
+
+        This is DDIM (Song et al. 2021, arXiv:2010.02502).
+        """
         mixture = self.noise(len(sources), rng)
         step = np.float32(np.pi / 2 / STEPS)
         for index in range(STEPS, 0, -1):
