@@ -1,4 +1,4 @@
-"""What a command says whose work can go on after Ctrl-C."""
+"""A hint on Ctrl-C for the commands that can resume: `train` and `synthesize`."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 
 
 @contextmanager
-def resuming(output: Path) -> Iterator[None]:
-    """Say on Ctrl-C where the finished part of ``output`` lies, and how to go on."""
+def resume_hint(output: Path) -> Iterator[None]:
+    """On Ctrl-C, print where the finished part of ``output`` is and how to resume."""
     try:
         yield
     except KeyboardInterrupt:
         if Path(f"{output}.partial").exists():
             print(
-                f"interrupted; {output}.partial keeps the epochs that are done: repeat the "
-                "command with --resume to go on",
+                f"interrupted; {output}.partial holds the finished epochs: repeat the command "
+                "with --resume to continue",
                 file=sys.stderr,
             )
         raise

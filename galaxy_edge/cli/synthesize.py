@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from galaxy_edge.cli.extras import importing
-from galaxy_edge.cli.resuming import resuming
+from galaxy_edge.cli.resuming import resume_hint
+from galaxy_edge_train.synthesis.config import SynthesisConfig
 
+_DEFAULT = SynthesisConfig()
 _TRAINING = "Training of the generators"
 
 
@@ -18,64 +20,65 @@ def synthesize(
         list[Path],
         typer.Argument(
             metavar="REAL_DIR...",
-            help="Folders of real cutouts, a source each. One with Train/ and Valid/ inside is "
-            "split as it stands, another by what its images show.",
+            help="Folders of real cutouts, one per source. A folder with Train/ and Valid/ keeps "
+            "that split; any other is split by the content of its images.",
             show_default=False,
         ),
     ],
     output: Annotated[
         Path,
-        typer.Option("-o", "--output", metavar="DATASET", help="The data set to make."),
+        typer.Option("-o", "--output", metavar="DATASET", help="The data set folder to create."),
     ],
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the interrupted synthesis of this output.")
+        bool, typer.Option("--resume", help="Continue the interrupted synthesis of this output.")
     ] = False,
     generators: Annotated[
         str,
         typer.Option(
             "--generator",
             metavar="FAMILY,...",
-            help="vae, gan, diffusion, or several, which share the fakes among them.",
+            help="vae, gan, diffusion, or several of them; each makes an equal share of the fakes.",
         ),
-    ] = "diffusion",
+    ] = ",".join(_DEFAULT.families),
     size: Annotated[
-        int, typer.Option(help="Height and width of all images, pixels: a multiple of 16.")
-    ] = 64,
-    train: Annotated[int, typer.Option(help="At most as many training images of each class.")] = (
-        3000
-    ),
+        int, typer.Option(help="Height and width of all images, pixels; a multiple of 16.")
+    ] = _DEFAULT.size,
+    train: Annotated[
+        int, typer.Option(help="Maximum number of training images of each class.")
+    ] = _DEFAULT.train,
     valid: Annotated[
-        int, typer.Option(help="At most as many validation images of each class.")
-    ] = 1000,
+        int, typer.Option(help="Maximum number of validation images of each class.")
+    ] = _DEFAULT.valid,
     epochs: Annotated[
         int | None,
         typer.Option(
-            help="Passes over the training half.",
+            help="Passes over the training split.",
             show_default="the family's own",
             rich_help_panel=_TRAINING,
         ),
-    ] = None,
+    ] = _DEFAULT.epochs,
     minutes: Annotated[
         float | None,
         typer.Option(
-            help="End each generator's training after the epoch in which these have passed.",
+            help="Stop training each generator at the end of the epoch that reaches this time.",
             show_default="no limit",
             rich_help_panel=_TRAINING,
         ),
-    ] = None,
-    batch_size: Annotated[int, typer.Option(help="Images a step.", rich_help_panel=_TRAINING)] = 32,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
+    ] = _DEFAULT.minutes,
+    batch_size: Annotated[
+        int, typer.Option(help="Images per training step.", rich_help_panel=_TRAINING)
+    ] = _DEFAULT.batch_size,
+    seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = _DEFAULT.seed,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Make the synthetic half of a data set from real cutouts.
+    """Make a data set of real and synthetic images from real cutouts.
 
-    Trains generators on the training half of the real cutouts and writes the layout that `train`
-    reads, both classes by one writer: {Train,Valid}/Real/SOURCE and {Train,Valid}/Fake/FAMILY/
-    SOURCE, with a report of how real the fakes look (realism.png, realism.json) and a contact
-    sheet. The validation half of the reals is never shown to a generator.
+    Trains generators on the training split of the real cutouts and writes the layout that `train`
+    reads: {Train,Valid}/Real/SOURCE and {Train,Valid}/Fake/FAMILY/SOURCE. The same code writes
+    both classes. Adds a report on how realistic the fakes look (realism.png, realism.json) and a
+    contact sheet. The generators never see the validation split of the reals.
     """
     with importing("train"):
-        from galaxy_edge_train.synthesis.config import SynthesisConfig
         from galaxy_edge_train.synthesis.synthesize import synthesize as make
 
     config = SynthesisConfig(
@@ -88,6 +91,6 @@ def synthesize(
         batch_size=batch_size,
         seed=seed,
     )
-    with resuming(output):
+    with resume_hint(output):
         made = make(reals, output, config, resume=resume, quiet=quiet)
     typer.echo(made)

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from galaxy_edge.cli import parsing
 from galaxy_edge.cli.extras import importing
 from galaxy_edge.cli.options import Bands, Minimum, Softening, StretchRange
-from galaxy_edge.cli.resuming import resuming
+from galaxy_edge.cli.resuming import resume_hint
+from galaxy_edge.inputs.preprocessing import Preprocessing, Resize, Stretch
+from galaxy_edge_train.config import Augment, AugmentConfig, NetworkConfig, TrainConfig
 
-_IMAGES = "Images"
-_AUGMENTATION = "Augmentation"
-_SHORTCUTS = "Against shortcuts: half of the training images, both classes alike"
-_NETWORK = "Network"
-_OPTIMISATION = "Optimisation"
+_DEFAULT = TrainConfig()
+_PREPROCESSING = _DEFAULT.preprocessing
+_STRETCH = _PREPROCESSING.stretch
+_AUGMENT = _DEFAULT.augment
+_NET = _DEFAULT.network
+
+_IMAGES_PANEL = "Images"
+_AUGMENTATION_PANEL = "Augmentation"
+_DEGRADATION_PANEL = "Degradation against shortcuts: half of the training images of both classes"
+_NETWORK_PANEL = "Network"
+_OPTIMISATION_PANEL = "Optimisation"
+
+
+def _number_or(word: str, number: float | None) -> str:
+    """A default as its option is written; the inverse of `parsing.number_or`."""
+    return word if number is None else str(number)
 
 
 def train(
@@ -24,169 +37,188 @@ def train(
         Path,
         typer.Argument(
             metavar="DATA_DIR",
-            help="Holds Train/ and Valid/ (and perhaps Test/), each with a folder for each class.",
+            help="Folder with Train/, Valid/ and optionally Test/; each has one folder per class.",
         ),
     ],
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", help="The run folder to make.", show_default="runs/DATA_DIR"
+            "-o", "--output", help="The run folder to create.", show_default="runs/DATA_DIR"
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the interrupted run of this output.")
+        bool, typer.Option("--resume", help="Continue the interrupted run of this output.")
     ] = False,
     classes: Annotated[
         str,
         typer.Option(
             help="The class folders; the score is P(POSITIVE).", metavar="NEGATIVE,POSITIVE"
         ),
-    ] = "Fake,Real",
+    ] = ",".join(_DEFAULT.classes),
     image_size: Annotated[
-        int, typer.Option(help="Height and width of the input, pixels.", rich_help_panel=_IMAGES)
-    ] = 150,
+        int,
+        typer.Option(help="Height and width of the input, pixels.", rich_help_panel=_IMAGES_PANEL),
+    ] = _PREPROCESSING.size,
     resize: Annotated[
-        Literal["nearest", "bilinear", "lanczos"],
-        typer.Option(help="Filter of the resizing.", rich_help_panel=_IMAGES),
-    ] = "nearest",
+        Resize, typer.Option(help="Resize filter.", rich_help_panel=_IMAGES_PANEL)
+    ] = _PREPROCESSING.resize,
     working_size: Annotated[
         int | None,
         typer.Option(
-            help="Reduce larger images to this many pixels first, with Lanczos.",
+            help="Reduce larger images to this size first, pixels, with a Lanczos filter.",
             show_default="off",
-            rich_help_panel=_IMAGES,
+            rich_help_panel=_IMAGES_PANEL,
         ),
-    ] = None,
+    ] = _PREPROCESSING.working_size,
     augment: Annotated[
-        Literal["documented", "exact", "none"],
+        Augment,
         typer.Option(
-            help="documented: all below; exact: flips and quarter turns; none.",
-            rich_help_panel=_AUGMENTATION,
+            help="documented: all of the below; exact: only flips and quarter turns; none: off.",
+            rich_help_panel=_AUGMENTATION_PANEL,
         ),
-    ] = "documented",
+    ] = _AUGMENT.kind,
     rotation: Annotated[
-        float, typer.Option(help="To either side, degrees.", rich_help_panel=_AUGMENTATION)
-    ] = 40.0,
+        float,
+        typer.Option(
+            help="Largest rotation to either side, degrees.", rich_help_panel=_AUGMENTATION_PANEL
+        ),
+    ] = _AUGMENT.rotation,
     width_shift: Annotated[
-        float, typer.Option(help="Fraction of the width.", rich_help_panel=_AUGMENTATION)
-    ] = 0.2,
+        float,
+        typer.Option(
+            help="Largest shift, as a fraction of the width.", rich_help_panel=_AUGMENTATION_PANEL
+        ),
+    ] = _AUGMENT.width_shift,
     height_shift: Annotated[
-        float, typer.Option(help="Fraction of the height.", rich_help_panel=_AUGMENTATION)
-    ] = 0.2,
+        float,
+        typer.Option(
+            help="Largest shift, as a fraction of the height.", rich_help_panel=_AUGMENTATION_PANEL
+        ),
+    ] = _AUGMENT.height_shift,
     shear: Annotated[
-        float, typer.Option(help="To either side, degrees.", rich_help_panel=_AUGMENTATION)
-    ] = 0.2,
+        float,
+        typer.Option(
+            help="Largest shear angle to either side, degrees.",
+            rich_help_panel=_AUGMENTATION_PANEL,
+        ),
+    ] = _AUGMENT.shear,
     zoom: Annotated[
         float,
-        typer.Option(help="Each axis by 1 - ZOOM to 1 + ZOOM.", rich_help_panel=_AUGMENTATION),
-    ] = 0.2,
+        typer.Option(
+            help="Scale each axis by a factor from 1 - ZOOM to 1 + ZOOM.",
+            rich_help_panel=_AUGMENTATION_PANEL,
+        ),
+    ] = _AUGMENT.zoom,
     flip: Annotated[
         bool,
-        typer.Option(help="Mirror left and right half of the time.", rich_help_panel=_AUGMENTATION),
-    ] = True,
+        typer.Option(
+            help="Mirror left and right half of the time.", rich_help_panel=_AUGMENTATION_PANEL
+        ),
+    ] = _AUGMENT.horizontal_flip,
     jpeg_quality: Annotated[
         int,
         typer.Option(
             help="Compress with a JPEG quality from this to 100.",
             show_default="100, off",
-            rich_help_panel=_SHORTCUTS,
+            rich_help_panel=_DEGRADATION_PANEL,
         ),
-    ] = 100,
+    ] = _AUGMENT.jpeg_quality,
     resample: Annotated[
         float,
         typer.Option(
-            help="Reduce by up to this fraction, and enlarge again.",
+            help="Reduce the size by up to this fraction, then enlarge again.",
             show_default="off",
-            rich_help_panel=_SHORTCUTS,
+            rich_help_panel=_DEGRADATION_PANEL,
         ),
-    ] = 0.0,
+    ] = _AUGMENT.resample,
     noise: Annotated[
         float,
         typer.Option(
-            help="Add noise of up to this deviation, grey levels.",
+            help="Add noise with a standard deviation of up to this, grey levels.",
             show_default="off",
-            rich_help_panel=_SHORTCUTS,
+            rich_help_panel=_DEGRADATION_PANEL,
         ),
-    ] = 0.0,
+    ] = _AUGMENT.noise,
     restretch: Annotated[
         float,
         typer.Option(
-            help="Raise brightness to a power of up to 1 + this, or its inverse.",
+            help="Raise the brightness to a power of up to 1 + this, or its inverse.",
             show_default="off",
-            rich_help_panel=_SHORTCUTS,
+            rich_help_panel=_DEGRADATION_PANEL,
         ),
-    ] = 0.0,
+    ] = _AUGMENT.restretch,
     filters: Annotated[
-        str, typer.Option(help="Channels of each convolution.", rich_help_panel=_NETWORK)
-    ] = "32,64",
+        str, typer.Option(help="Channels of each convolution.", rich_help_panel=_NETWORK_PANEL)
+    ] = ",".join(map(str, _NET.filters)),
     kernel_size: Annotated[
-        int, typer.Option(help="Of each convolution, pixels.", rich_help_panel=_NETWORK)
-    ] = 3,
+        int,
+        typer.Option(
+            help="Kernel size of each convolution, pixels.", rich_help_panel=_NETWORK_PANEL
+        ),
+    ] = _NET.kernel_size,
     pool_size: Annotated[
-        int, typer.Option(help="Of each max pool, pixels.", rich_help_panel=_NETWORK)
-    ] = 2,
+        int, typer.Option(help="Size of each max pool, pixels.", rich_help_panel=_NETWORK_PANEL)
+    ] = _NET.pool_size,
     dense_units: Annotated[
-        int, typer.Option(help="Units of the dense layer.", rich_help_panel=_NETWORK)
-    ] = 128,
+        int, typer.Option(help="Units of the dense layer.", rich_help_panel=_NETWORK_PANEL)
+    ] = _NET.dense_units,
     dropout: Annotated[
-        float, typer.Option(help="Fraction of dense units dropped.", rich_help_panel=_NETWORK)
-    ] = 0.5,
+        float, typer.Option(help="Fraction of dense units dropped.", rich_help_panel=_NETWORK_PANEL)
+    ] = _NET.dropout,
     learning_rate: Annotated[
-        float, typer.Option(help="Of Adam.", rich_help_panel=_OPTIMISATION)
-    ] = 0.001,
+        float, typer.Option(help="Learning rate of Adam.", rich_help_panel=_OPTIMISATION_PANEL)
+    ] = _DEFAULT.learning_rate,
     batch_size: Annotated[
-        int, typer.Option(help="Images a step.", rich_help_panel=_OPTIMISATION)
-    ] = 32,
+        int, typer.Option(help="Images per training step.", rich_help_panel=_OPTIMISATION_PANEL)
+    ] = _DEFAULT.batch_size,
     epochs: Annotated[
-        int, typer.Option(help="At most this many.", rich_help_panel=_OPTIMISATION)
-    ] = 50,
+        int, typer.Option(help="Maximum number of epochs.", rich_help_panel=_OPTIMISATION_PANEL)
+    ] = _DEFAULT.epochs,
     patience: Annotated[
         int,
         typer.Option(
-            help="Epochs without a better validation loss before stopping.",
-            rich_help_panel=_OPTIMISATION,
+            help="Stop after this many epochs without a better validation loss.",
+            rich_help_panel=_OPTIMISATION_PANEL,
         ),
-    ] = 5,
+    ] = _DEFAULT.patience,
     stop_at_accuracy: Annotated[
         str,
         typer.Option(
             help="Stop at this validation accuracy, or `off`.",
             metavar="X|off",
-            rich_help_panel=_OPTIMISATION,
+            rich_help_panel=_OPTIMISATION_PANEL,
         ),
-    ] = "0.99",
+    ] = _number_or("off", _DEFAULT.stop_at_accuracy),
     calibrate: Annotated[
         bool,
         typer.Option(
             "--calibrate",
-            help="Fold a temperature, fitted on Valid/, into the last layer: scores as "
-            "probabilities.",
-            rich_help_panel=_OPTIMISATION,
+            help="Make the scores probabilities: fit a temperature on Valid/ and fold it into the "
+            "last layer.",
+            rich_help_panel=_OPTIMISATION_PANEL,
         ),
-    ] = False,
+    ] = _DEFAULT.calibrate,
     seed: Annotated[
-        int, typer.Option(help="Of everything random.", rich_help_panel=_OPTIMISATION)
-    ] = 0,
+        int, typer.Option(help="Seed of all random numbers.", rich_help_panel=_OPTIMISATION_PANEL)
+    ] = _DEFAULT.seed,
     skip_unreadable: Annotated[
-        bool, typer.Option("--skip-unreadable", help="Train on what can be read; say what not.")
-    ] = False,
+        bool,
+        typer.Option("--skip-unreadable", help="Skip unreadable images and list them."),
+    ] = _DEFAULT.skip_unreadable,
     bands: Bands = None,
-    stretch: StretchRange = "auto",
-    q: Softening = 8.0,
-    minimum: Minimum = "auto",
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
+    stretch: StretchRange = _number_or("auto", _STRETCH.stretch),
+    q: Softening = _STRETCH.q,
+    minimum: Minimum = _number_or("auto", _STRETCH.minimum),
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Train the documented network on labelled folders of cutouts.
 
-    Makes a run folder with the model (model.keras, model.h5), the configuration, the data's
-    digests, the history, the metrics and three figures. The defaults are the documented set-up.
+    Creates a run folder with the model (model.keras, model.h5), the configuration, the digests of
+    the data, the history, the metrics and three figures. The defaults are the documented set-up.
     """
     output = output or Path("runs", data.resolve().name)
     with importing("train"):
-        from galaxy_edge_train.config import AugmentConfig, NetworkConfig, TrainConfig
         from galaxy_edge_train.fit import train as fit
-
-    from galaxy_edge.inputs.preprocessing import Preprocessing, Stretch
 
     config = TrainConfig(
         classes=parsing.classes(classes),
@@ -225,6 +257,6 @@ def train(
         seed=seed,
         skip_unreadable=skip_unreadable,
     )
-    with resuming(output):
+    with resume_hint(output):
         run = fit(data, output, config, resume=resume, quiet=quiet)
     typer.echo(run)

@@ -1,4 +1,4 @@
-"""Our augmentation against the class whose ranges the documentation names."""
+"""Our augmentation against ``ImageDataGenerator``, which the documentation names."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ def by_keras(image: np.ndarray, transform: Affine) -> np.ndarray:
 
     generator = ImageDataGenerator(fill_mode="nearest", data_format="channels_last")
     with warnings.catch_warnings():
-        # It calls scipy.ndimage by a name that SciPy has deprecated.
+        # It calls scipy.ndimage by a deprecated name.
         warnings.simplefilter("ignore", DeprecationWarning)
         return generator.apply_transform(image.astype(np.float32), asdict(transform))
 
 
 @pytest.mark.parametrize("transform", FIXED, ids=str)
-def test_pixels_are_those_of_image_data_generator(transform: Affine):
+def test_pixels_equal_those_of_image_data_generator(transform: Affine):
     image = galaxy(1, SIZE)
     ours = apply(image[None], [transform])[0]
-    # A hundredth of a grey level: two libraries round the same interpolation.
+    # In grey levels: the two libraries round the same interpolation differently.
     np.testing.assert_allclose(ours, by_keras(image, transform), atol=0.01)
 
 
 @pytest.mark.parametrize("transform", FIXED, ids=str)
-def test_the_matrix_is_that_of_image_data_generator(transform: Affine):
-    """Transforming the coordinates themselves shows the matrix, where no edge interferes."""
+def test_the_matrix_equals_that_of_image_data_generator(transform: Affine):
+    """An image of its own coordinates shows the matrix, except near the edges."""
     y, x = np.mgrid[:SIZE, :SIZE].astype(np.float32)
     seen = by_keras(np.stack([x, y, np.zeros_like(x)], axis=2), transform)[..., :2]
     ours = np.stack([x, y, np.ones_like(x)], axis=2) @ transform.matrix(SIZE)[:2].T
@@ -85,14 +85,14 @@ def test_each_shift_has_its_own_range():
     assert 38 < max(abs(transform.ty) for transform in drawn) <= 40
 
 
-def test_a_range_of_nothing_changes_nothing():
+def test_ranges_of_zero_change_nothing():
     still = AugmentConfig(
         rotation=0, width_shift=0, height_shift=0, shear=0, zoom=0, horizontal_flip=False
     )
     assert draw(still, 150, np.random.default_rng(0)) == Affine()
 
 
-def test_exact_has_the_eight_symmetries_and_keeps_every_pixel():
+def test_exact_applies_the_eight_symmetries_and_keeps_every_pixel():
     image = galaxy(1, 8)
     turned = [turn(image, symmetry) for symmetry in range(8)]
     assert len({t.tobytes() for t in turned}) == 8
@@ -103,7 +103,7 @@ def test_exact_has_the_eight_symmetries_and_keeps_every_pixel():
     assert {b.astype(np.uint8).tobytes() for b in batch} == {t.tobytes() for t in turned}
 
 
-def test_none_leaves_images_as_they_are():
+def test_none_leaves_images_unchanged():
     images = np.stack([galaxy(1, 8)])
     batch = augment(images, AugmentConfig(kind="none"), np.random.default_rng(0))
     assert np.array_equal(batch, images)

@@ -14,7 +14,7 @@ from galaxy_edge_train.config import AugmentConfig
 from tests.conftest import galaxy
 
 IMAGES = np.stack([galaxy(seed, 8) for seed in range(21)])
-AS_THEY_ARE = Preprocessing(size=8)
+PREPROCESSING = Preprocessing(size=8)
 LABELS = (np.arange(21) % 2).astype(np.uint8)
 
 
@@ -22,8 +22,8 @@ def epoch_of(batches: Batches) -> list[np.ndarray]:
     return [batches[index][0] for index in range(len(batches))]
 
 
-def test_every_image_once_an_epoch_with_its_own_label():
-    batches = Batches(IMAGES, LABELS, 8, AS_THEY_ARE, AugmentConfig(kind="none"), seed=3)
+def test_an_epoch_has_every_image_once_with_its_own_label():
+    batches = Batches(IMAGES, LABELS, 8, PREPROCESSING, AugmentConfig(kind="none"), seed=3)
     assert [len(batch) for batch in epoch_of(batches)] == [8, 8, 5]
     seen = {}
     for index in range(3):
@@ -34,9 +34,9 @@ def test_every_image_once_an_epoch_with_its_own_label():
     }
 
 
-def test_batches_depend_on_seed_and_epoch_alone():
+def test_batches_depend_only_on_seed_and_epoch():
     def make(seed: int = 3, epoch: int = 0) -> Batches:
-        return Batches(IMAGES, LABELS, 8, AS_THEY_ARE, AugmentConfig(), seed=seed, epoch=epoch)
+        return Batches(IMAGES, LABELS, 8, PREPROCESSING, AugmentConfig(), seed=seed, epoch=epoch)
 
     first, again = make(), make()
     backwards = [again[index][0] for index in (2, 1, 0)][::-1]
@@ -49,11 +49,11 @@ def test_batches_depend_on_seed_and_epoch_alone():
 
 
 def test_batches_are_made_in_several_threads():
-    assert Batches(IMAGES, LABELS, 8, AS_THEY_ARE).workers > 1
+    assert Batches(IMAGES, LABELS, 8, PREPROCESSING).workers > 1
 
 
 def test_validation_is_neither_augmented_nor_shuffled():
-    batches = Batches(IMAGES, LABELS, 8, AS_THEY_ARE)
+    batches = Batches(IMAGES, LABELS, 8, PREPROCESSING)
     np.testing.assert_array_equal(
         np.concatenate(epoch_of(batches)), IMAGES.astype(np.float32) / np.float32(255)
     )

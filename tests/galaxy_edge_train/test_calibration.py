@@ -1,4 +1,4 @@
-"""The temperature is found, and folding it divides the logits and nothing else."""
+"""The temperature is found, and folding it only divides the logits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 keras = pytest.importorskip("keras")
 
 from galaxy_edge_train import network  # noqa: E402
-from galaxy_edge_train.calibration import calibrated_by_others, fold, temperature  # noqa: E402
+from galaxy_edge_train.calibration import cross_calibrate, fold, temperature  # noqa: E402
 from galaxy_edge_train.config import NetworkConfig  # noqa: E402
 from tests.conftest import TINY, make_data  # noqa: E402
 
@@ -24,7 +24,7 @@ def logit(scores: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("true", [0.5, 1.0, 3.0])
-def test_the_temperature_of_scores_that_are_too_sure_is_found(true: float):
+def test_the_temperature_of_miscalibrated_scores_is_found(true: float):
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2, 50_000)
     labels = (rng.random(50_000) < 1 / (1 + np.exp(-logits))).astype(np.uint8)
@@ -32,21 +32,21 @@ def test_the_temperature_of_scores_that_are_too_sure_is_found(true: float):
     assert temperature(scores, labels) == pytest.approx(true, rel=0.03)
 
 
-def test_faultless_and_senseless_scores_are_left_alone():
-    """No finite temperature is the likeliest for either."""
+def test_perfect_and_always_wrong_scores_are_left_alone():
+    """No finite temperature maximises the likelihood of either."""
     scores = np.array([0.1, 0.2, 0.8, 1.0], np.float32)
     labels = np.array([0, 0, 1, 1], np.uint8)
     assert temperature(scores, labels) == 1
     assert temperature(scores, 1 - labels) == 1
 
 
-def test_a_half_of_the_scores_is_calibrated_by_the_other():
-    """Every other score is too sure by 3, the others are right as they are."""
+def test_even_and_odd_scores_are_calibrated_by_each_other():
+    """The even scores are overconfident by a factor of 3; the odd ones are calibrated."""
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2, 50_000)
     labels = (rng.random(50_000) < 1 / (1 + np.exp(-logits))).astype(np.uint8)
     given = np.where(np.arange(50_000) % 2, logits, 3 * logits)
-    found = logit(calibrated_by_others((1 / (1 + np.exp(-given))).astype(np.float32), labels))
+    found = logit(cross_calibrate((1 / (1 + np.exp(-given))).astype(np.float32), labels))
     assert np.median(found[::2] / given[::2]) == pytest.approx(1, rel=0.05)
     assert np.median(found[1::2] / given[1::2]) == pytest.approx(1 / 3, rel=0.05)
 
@@ -61,7 +61,7 @@ def test_folding_divides_the_logits():
     assert np.allclose(logit(after), logit(before) / 2.5, atol=1e-4)
 
 
-def test_a_calibrated_run_ranks_as_before_and_says_its_temperature(tmp_path: Path, cli: Cli):
+def test_a_calibrated_run_keeps_its_ranking_and_records_its_temperature(tmp_path: Path, cli: Cli):
     data = make_data(tmp_path / "data")
     metrics = []
     for name, options in (("plain", ()), ("calibrated", ("--calibrate",))):

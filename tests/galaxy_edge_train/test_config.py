@@ -57,6 +57,6 @@ def test_the_defaults_are_the_documented_numbers():
         (AugmentConfig, {"restretch": float("nan")}),
     ],
 )
-def test_numbers_that_cannot_be_meant_are_refused(kind: type, bad: dict[str, object]):
+def test_values_out_of_range_are_refused(kind: type, bad: dict[str, object]):
     with pytest.raises(UsageError):
         kind(**bad)

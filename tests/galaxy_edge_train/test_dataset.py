@@ -17,7 +17,7 @@ SKIPPING = TrainConfig(
 )
 
 
-def test_the_manifest_names_every_file_by_digest_and_counts_classes(data: Path):
+def test_the_manifest_has_the_digest_of_every_file_and_the_class_counts(data: Path):
     manifest = load(data, CONFIG).manifest()
     assert manifest["counts"] == {
         "Train": {"Fake": 12, "Real": 12},
@@ -30,7 +30,7 @@ def test_the_manifest_names_every_file_by_digest_and_counts_classes(data: Path):
     assert entry["sha256"] == hashlib.sha256(content).hexdigest()
 
 
-def test_the_digest_is_of_contents_not_of_names(data: Path, tmp_path: Path):
+def test_the_digest_depends_on_contents_not_on_names(data: Path, tmp_path: Path):
     before = load(data, CONFIG).manifest()["digest"]
     moved = data.rename(tmp_path / "elsewhere")
     (moved / "Train" / "Fake" / "000.png").rename(moved / "Train" / "Fake" / "zzz.png")
@@ -55,7 +55,7 @@ def test_images_below_a_class_folder_count_and_other_files_do_not(data: Path):
     assert load(data, CONFIG).manifest()["counts"]["Train"]["Fake"] == 13
 
 
-def test_every_faulty_folder_is_named_at_once(tmp_path: Path):
+def test_all_faulty_folders_are_reported_at_once(tmp_path: Path):
     root = make_data(tmp_path / "data")
     for path in (root / "Train" / "Fake").iterdir():
         path.unlink()
@@ -70,24 +70,24 @@ def test_every_faulty_folder_is_named_at_once(tmp_path: Path):
         assert words in str(caught.value)
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path):
+def test_a_missing_folder_is_refused(tmp_path: Path):
     with pytest.raises(DatasetError, match="no such folder"):
         load(tmp_path / "absent", CONFIG)
 
 
-def test_unreadable_images_and_doubles_are_named_at_once(data: Path):
+def test_unreadable_images_and_duplicates_are_reported_at_once(data: Path):
     (data / "Train" / "Fake" / "000.png").write_bytes(b"")
     (data / "Valid" / "Real" / "000.png").write_bytes(b"rubbish")
-    double = (data / "Train" / "Real" / "001.png").read_bytes()
-    (data / "Valid" / "Real" / "001.png").write_bytes(double)
+    duplicate = (data / "Train" / "Real" / "001.png").read_bytes()
+    (data / "Valid" / "Real" / "001.png").write_bytes(duplicate)
     with pytest.raises(DatasetError) as caught:
         load(data, CONFIG)
     assert len(caught.value.problems) == 3
-    for words in ("empty", "not an image", "in two halves", "--skip-unreadable"):
+    for words in ("empty", "not an image", "in two splits", "--skip-unreadable"):
         assert words in str(caught.value)
 
 
-def test_faults_of_folders_and_of_files_are_named_together(data: Path):
+def test_faults_of_folders_and_files_are_reported_together(data: Path):
     for path in (data / "Valid" / "Real").iterdir():
         path.unlink()
     (data / "Train" / "Fake" / "000.png").write_bytes(b"")
@@ -96,14 +96,14 @@ def test_faults_of_folders_and_of_files_are_named_together(data: Path):
     assert len(caught.value.problems) == 2
 
 
-def test_an_image_in_both_classes_is_named(data: Path):
+def test_an_image_in_both_classes_is_reported(data: Path):
     folder = data / "Train"
     (folder / "Fake" / "x.png").write_bytes((folder / "Real" / "000.png").read_bytes())
     with pytest.raises(DatasetError, match="in two classes"):
         load(data, CONFIG)
 
 
-def test_skipping_says_what_it_left_out(data: Path, capsys: pytest.CaptureFixture[str]):
+def test_skipping_lists_what_it_left_out(data: Path, capsys: pytest.CaptureFixture[str]):
     (data / "Train" / "Fake" / "000.png").write_bytes(b"")
     dataset = load(data, SKIPPING)
     assert dataset.manifest()["counts"]["Train"] == {"Fake": 11, "Real": 12}
@@ -113,20 +113,20 @@ def test_skipping_says_what_it_left_out(data: Path, capsys: pytest.CaptureFixtur
     assert "000.png" in capsys.readouterr().err
 
 
-def test_skipping_must_leave_something(data: Path):
+def test_skipping_must_leave_images_of_each_class(data: Path):
     for path in (data / "Train" / "Fake").iterdir():
         path.write_bytes(b"")
     with pytest.raises(DatasetError, match="no readable image of Fake"):
         load(data, SKIPPING)
 
 
-def test_a_double_within_one_half_is_allowed(data: Path):
+def test_a_duplicate_within_one_split_is_allowed(data: Path):
     folder = data / "Train" / "Real"
     (folder / "again.png").write_bytes((folder / "000.png").read_bytes())
     assert load(data, CONFIG).manifest()["counts"]["Train"]["Real"] == 13
 
 
-def test_a_long_list_of_faults_is_cut_short_in_print_only(tmp_path: Path):
+def test_a_long_list_of_faults_is_shortened_only_in_print(tmp_path: Path):
     error = DatasetError("data", [f"fault {number}" for number in range(30)])
     assert len(error.problems) == 30
     assert "and 10 more" in str(error)

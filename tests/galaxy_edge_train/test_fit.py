@@ -1,17 +1,14 @@
-"""Whole runs of the tiny network, through the command line."""
+"""Whole runs of the tiny network, from the command line."""
 
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import os
 import pty
 import re
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,30 +17,9 @@ import pytest
 from PIL import Image
 
 from tests.conftest import TINY, galaxy_edge_in_process
+from tests.galaxy_edge_train.runs import SLOW_TRAINING, assert_same_run, rows, weights
 
 Cli = Callable[..., tuple[int, str, str]]
-
-
-def rows(path: Path) -> list[dict[str, float]]:
-    with path.open(newline="") as file:
-        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
-
-
-def without_times(history: list[dict[str, float]]) -> list[dict[str, float]]:
-    return [{k: v for k, v in row.items() if k != "seconds"} for row in history]
-
-
-def weights(run: Path) -> list[np.ndarray]:
-    import keras
-
-    return keras.saving.load_model(run / "model.keras").get_weights()
-
-
-def assert_same_run(one: Path, other: Path) -> None:
-    for name in ("epochs.csv", "batches.csv"):
-        assert without_times(rows(one / name)) == without_times(rows(other / name))
-    for mine, theirs in zip(weights(one), weights(other), strict=True):
-        assert np.array_equal(mine, theirs)
 
 
 def test_the_run_folder_is_complete(run_folder: Path):
@@ -54,7 +30,7 @@ def test_the_run_folder_is_complete(run_folder: Path):
     assert not run_folder.with_name("run.partial").exists()
 
 
-def test_the_configuration_is_the_resolved_one(run_folder: Path):
+def test_the_configuration_contains_the_resolved_options(run_folder: Path):
     config = json.loads((run_folder / "config.json").read_text())
     assert config["preprocessing"] == {
         "size": 24, "resize": "bilinear", "working_size": 16, "colour": "RGB",
@@ -127,7 +103,7 @@ def test_the_optimizer_and_the_loss_are_the_documented_ones(
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        # Steps too small to change a loss: the first epoch stays the best.
+        # The steps are too small to change a loss, so the first epoch stays the best.
         (("--learning-rate", "1e-30", "--patience", "2"), "no better validation loss for 2"),
         (("--stop-at-accuracy", "0.01"), "reached 0.01"),
     ],
@@ -141,7 +117,7 @@ def test_training_stops_early(data: Path, tmp_path: Path, options: tuple[str, ..
     assert metrics["epochs"] == len(rows(run / "epochs.csv")) < 9
 
 
-def test_a_training_that_diverges_says_so(data: Path, tmp_path: Path, cli: Cli):
+def test_a_diverging_training_is_reported(data: Path, tmp_path: Path, cli: Cli):
     command = ("train", data, "-o", tmp_path / "run", *TINY, "--epochs", "9")
     code, _, err = cli(*command, "--learning-rate", "1e38")
     assert code == 2
@@ -149,55 +125,10 @@ def test_a_training_that_diverges_says_so(data: Path, tmp_path: Path, cli: Cli):
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("damage", ["state.json", "config.json", "best", "last"])
-def test_a_damaged_unfinished_run_says_so(data: Path, tmp_path: Path, cli: Cli, damage: str):
-    from galaxy_edge_train.run import Run
-
-    command = ("train", data, "-o", tmp_path / "run", *TINY, "--epochs", "1", "-q")
-    with pytest.MonkeyPatch.context() as patch:
-        # As a kill before the renaming leaves it.
-        patch.setattr(Run, "finish", lambda self: self.partial)
-        assert cli(*command)[0] == 0
-    checkpoint = tmp_path / "run.partial" / "checkpoint"
-    if damage in ("best", "last"):
-        next(checkpoint.glob(f"{damage}-*")).unlink()
-    else:
-        next((tmp_path / "run.partial").rglob(damage)).write_text("")
-    code, _, err = cli(*command, "--resume")
-    assert code == 2
-    assert "is damaged" in err
-    assert "Traceback" not in err
-
-
-def test_a_kill_before_the_renaming_costs_nothing(data: Path, tmp_path: Path, cli: Cli):
-    from galaxy_edge_train.run import Run
-
-    command = ("train", data, "-o", tmp_path / "run", *TINY, "--epochs", "2", "-q")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Run, "finish", lambda self: self.partial)
-        assert cli(*command)[0] == 0
-    before = (tmp_path / "run.partial" / "epochs.csv").read_text()
-    assert cli(*command, "--resume")[0] == 0
-    # Not an epoch was trained again: even the times are those of the first attempt.
-    assert (tmp_path / "run" / "epochs.csv").read_text() == before
-    assert not (tmp_path / "run" / "checkpoint").exists()
-
-
-def test_a_run_goes_on_with_the_keras_that_began_it(data: Path, tmp_path: Path, cli: Cli):
-    from galaxy_edge_train.run import Run
-
-    command = ("train", data, "-o", tmp_path / "run", *TINY, "--epochs", "1", "-q")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Run, "finish", lambda self: self.partial)
-        patch.setattr("galaxy_edge_train.network.keras_in_use", lambda: "jax, Keras 9")
-        assert cli(*command)[0] == 0
-    code, _, err = cli(*command, "--resume")
-    assert code == 2
-    assert "jax, Keras 9" in err
-
-
 @pytest.mark.parametrize("output", [".", "data/Train/Fake/000.png/run"])
-def test_an_output_that_cannot_be_made(data: Path, cli: Cli, monkeypatch, output: str):
+def test_an_output_that_cannot_be_created_is_refused(
+    data: Path, cli: Cli, monkeypatch, output: str
+):
     monkeypatch.chdir(data.parent)
     code, _, err = cli("train", data, "-o", output, *TINY)
     assert code == 2
@@ -211,15 +142,15 @@ def test_metrics_cover_validation_and_test(run_folder: Path):
     history = rows(run_folder / "epochs.csv")
     best = history[metrics["best_epoch"] - 1]
     assert best["val_loss"] == min(row["val_loss"] for row in history)
-    # The saved weights are the best epoch's: they give that epoch's figures again.
+    # The saved weights are those of the best epoch, so they give its metrics again.
     assert metrics["Valid"]["accuracy"] == pytest.approx(best["val_accuracy"])
     assert metrics["Valid"]["log_loss"] == pytest.approx(best["val_loss"], rel=1e-4)
 
 
-def test_the_best_weights_are_kept_though_later_ones_are_worse(
+def test_the_weights_of_the_best_epoch_are_kept(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    # The first epoch is declared the best, whatever the others bring.
+    # Declare the first epoch the best, whatever the others give.
     monkeypatch.setattr("galaxy_edge_train.callbacks.best_epoch", lambda history: 0)
     run = tmp_path / "run"
     assert galaxy_edge_in_process("train", data, "-o", run, *TINY, "--epochs", "3", "-q") == 0
@@ -240,7 +171,7 @@ def test_the_accuracy_of_each_batch_is_logged(run_folder: Path):
             assert (batch["accuracy"] * 8) % 1 == 0
 
 
-def test_both_model_files_hold_the_same_weights(run_folder: Path):
+def test_both_model_files_have_the_same_weights(run_folder: Path):
     import keras
 
     other = keras.saving.load_model(run_folder / "model.h5", compile=False).get_weights()
@@ -248,14 +179,14 @@ def test_both_model_files_hold_the_same_weights(run_folder: Path):
         assert np.array_equal(one, two)
 
 
-def test_the_figures_are_pictures(run_folder: Path):
+def test_the_figures_are_drawn(run_folder: Path):
     for name in ("batch_accuracy", "epoch_accuracy", "epoch_loss"):
         with Image.open(run_folder / f"{name}.png") as figure:
             assert figure.size == (840, 480)
             assert len(figure.convert("RGB").getcolors(1 << 20) or []) > 10
 
 
-def test_a_seed_makes_two_runs_agree_and_another_does_not(data: Path, tmp_path: Path):
+def test_runs_agree_with_the_same_seed_and_differ_with_another(data: Path, tmp_path: Path):
     options = (*TINY, "--epochs", "2", "--quiet")
     for name, seed in (("a", 5), ("b", 5), ("c", 6)):
         code = galaxy_edge_in_process(
@@ -264,46 +195,6 @@ def test_a_seed_makes_two_runs_agree_and_another_does_not(data: Path, tmp_path: 
         assert code == 0
     assert_same_run(tmp_path / "a", tmp_path / "b")
     assert rows(tmp_path / "a" / "epochs.csv") != rows(tmp_path / "c" / "epochs.csv")
-
-
-@pytest.mark.slow
-def test_a_killed_run_goes_on_as_if_undisturbed(data: Path, tmp_path: Path):
-    command = ["train", str(data), *TINY, "--epochs", "6", "--stop-at-accuracy", "off", "--quiet"]
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert galaxy_edge_in_process(*command, "-o", whole) == 0
-
-    # Killed in the middle of an epoch, after the second commit, wherever that finds it.
-    child = subprocess.Popen(
-        [sys.executable, "-c", _DAWDLING, *command, "-o", str(killed)],
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-        stderr=subprocess.DEVNULL,
-    )
-    state = tmp_path / "killed.partial" / "checkpoint" / "state.json"
-    deadline = time.monotonic() + 120
-    while child.poll() is None and time.monotonic() < deadline:
-        if state.exists() and len(json.loads(state.read_text())["history"]) >= 2:
-            child.send_signal(signal.SIGKILL)
-            break
-        time.sleep(0.02)
-    assert child.wait(60) == -signal.SIGKILL
-    assert not killed.exists()
-
-    assert galaxy_edge_in_process(*command, "-o", killed, "--resume") == 0
-    assert_same_run(whole, killed)
-
-
-#: The command line with a short nap in each batch, so that the kill lands within an epoch.
-_DAWDLING = """
-import sys, time
-from galaxy_edge_train.callbacks import Recorder
-log = Recorder.on_train_batch_end
-def slowly(self, batch, logs=None):
-    time.sleep(0.2)
-    log(self, batch, logs)
-Recorder.on_train_batch_end = slowly
-from galaxy_edge.cli import main
-main(sys.argv[1:])
-"""
 
 
 @pytest.mark.slow
@@ -316,7 +207,7 @@ def test_other_backends_train(data: Path, tmp_path: Path, backend: str):
         env=os.environ | {"KERAS_BACKEND": backend}, check=True,
     )  # fmt: skip
     assert json.loads((run / "metrics.json").read_text())["backend"] == backend
-    # Exported, and held against Keras there, on TensorFlow.
+    # The export compares the file with Keras on TensorFlow.
     assert galaxy_edge_in_process("export", run, "-q") == 0
 
 
@@ -324,27 +215,11 @@ def test_an_existing_run_is_never_overwritten(run_folder: Path, session_data: Pa
     before = (run_folder / "model.keras").read_bytes()
     code, _, err = cli("train", session_data, "-o", run_folder, *TINY)
     assert code == 2
-    assert "is there already" in err
+    assert "already exists" in err
     assert (run_folder / "model.keras").read_bytes() == before
 
 
-def test_resuming_needs_a_run_of_the_same_options(data: Path, tmp_path: Path, cli: Cli):
-    output = tmp_path / "run"
-    code, _, err = cli("train", data, "-o", output, *TINY, "--resume")
-    assert code == 2
-    assert "nothing to resume" in err
-    # A partial run as a kill leaves it.
-    assert cli("train", data, "-o", output, *TINY, "--epochs", "1", "-q")[0] == 0
-    output.rename(tmp_path / "run.partial")
-    code, _, err = cli("train", data, "-o", output, *TINY, "--epochs", "2")
-    assert code == 2
-    assert "--resume" in err
-    code, _, err = cli("train", data, "-o", output, *TINY, "--epochs", "2", "--resume")
-    assert code == 2
-    assert "other options (epochs)" in err
-
-
-def test_bad_data_are_told_before_the_first_epoch(data: Path, tmp_path: Path, cli: Cli):
+def test_bad_data_are_reported_before_the_first_epoch(data: Path, tmp_path: Path, cli: Cli):
     (data / "Train" / "Fake" / "000.png").write_bytes(b"")
     code, out, err = cli("train", data, "-o", tmp_path / "run", *TINY)
     assert (code, out) == (2, "")
@@ -354,7 +229,7 @@ def test_bad_data_are_told_before_the_first_epoch(data: Path, tmp_path: Path, cl
     assert not (tmp_path / "run.partial").exists()
 
 
-def test_other_classes_travel(tmp_path: Path, cli: Cli, data: Path):
+def test_other_class_names_reach_the_predictions(tmp_path: Path, cli: Cli, data: Path):
     for split in ("Train", "Valid"):
         (data / split / "Fake").rename(data / split / "spiral")
         (data / split / "Real").rename(data / split / "elliptical")
@@ -368,7 +243,7 @@ def test_other_classes_travel(tmp_path: Path, cli: Cli, data: Path):
     assert json.loads(out)["label"] in ("spiral", "elliptical")
 
 
-def test_progress_is_a_line_an_epoch_when_nobody_watches(data: Path, tmp_path: Path, cli: Cli):
+def test_without_a_terminal_progress_is_one_line_per_epoch(data: Path, tmp_path: Path, cli: Cli):
     code, out, err = cli("train", data, "-o", tmp_path / "run", *TINY, "--epochs", "2")
     assert code == 0
     assert out == f"{tmp_path / 'run'}\n"
@@ -376,16 +251,16 @@ def test_progress_is_a_line_an_epoch_when_nobody_watches(data: Path, tmp_path: P
     assert "\x1b" not in err
 
 
-def test_a_terminal_gets_a_bar(data: Path, tmp_path: Path):
+def test_a_terminal_shows_a_bar(data: Path, tmp_path: Path):
     parent, child = pty.openpty()
     command = ["train", data, "-o", tmp_path / "run", *TINY, "--epochs", "1"]
     process = subprocess.Popen(
-        [sys.executable, "-c", _DAWDLING, *command],
+        [sys.executable, "-c", SLOW_TRAINING, *command],
         stdout=subprocess.DEVNULL, stderr=child, env=os.environ | {"TERM": "xterm"},
     )  # fmt: skip
     os.close(child)
     seen = b""
-    with contextlib.suppress(OSError):  # how a terminal says that its last writer has gone
+    with contextlib.suppress(OSError):  # raised when the last writer of the terminal has closed it
         while piece := os.read(parent, 10_000):
             seen += piece
     os.close(parent)

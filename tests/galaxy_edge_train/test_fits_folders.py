@@ -13,7 +13,7 @@ from galaxy_edge.inputs.preprocessing import Stretch
 from tests.conftest import TINY, galaxy_edge_in_process, make_data
 
 
-def test_fits_folders_are_trained_on_and_their_stretch_goes_into_the_model_file(tmp_path: Path):
+def test_fits_folders_can_be_trained_on_and_the_model_file_stores_their_stretch(tmp_path: Path):
     data = make_data(tmp_path / "data", train=4, valid=2)
     for png in sorted(data.rglob("*.png")):
         red, green, blue = (band.astype(np.float32) for band in np.asarray(read(png)).T)

@@ -6,11 +6,11 @@ from galaxy_edge_train.config import NetworkConfig
 from galaxy_edge_train.network import build
 
 
-def test_the_documented_network_has_its_parameters():
+def test_the_network_has_the_documented_number_of_parameters():
     assert build(NetworkConfig(), 150).count_params() == 10_636_481
 
 
-def test_the_documented_layers_in_their_order():
+def test_the_layers_are_the_documented_ones_in_order():
     layers = build(NetworkConfig(), 150).layers
     conv1, pool1, conv2, pool2, flatten, dense, dropout, last = layers
     assert [type(layer) for layer in layers] == [

@@ -14,29 +14,29 @@ def reason(losses: list[float], **changes: float | None) -> str | None:
     return reason_to_stop(history(losses, accuracy), **settings)
 
 
-def test_goes_on_while_the_loss_falls():
+def test_training_continues_while_the_loss_falls():
     assert reason([]) is None
     assert reason([5, 4, 3, 2, 1]) is None
 
 
-def test_patience_counts_epochs_since_the_best():
+def test_patience_counts_the_epochs_since_the_best():
     assert reason([1, 2, 2, 2, 2]) is None
     assert "validation loss" in str(reason([1, 2, 2, 2, 2, 2]))
     assert reason([2, 3, 3, 3, 3, 1]) is None
 
 
-def test_an_equal_loss_is_no_better():
+def test_an_equal_loss_is_not_an_improvement():
     assert "validation loss" in str(reason([1, 1, 1, 1, 1, 1]))
     assert best_epoch(history([1, 1])) == 0
 
 
-def test_stops_at_the_accuracy_unless_off():
+def test_training_stops_at_the_accuracy_unless_off():
     assert "0.99" in str(reason([1], accuracy=0.99))
     assert reason([1], accuracy=0.9899) is None
     assert reason([1], accuracy=1.0, stop_at_accuracy=None) is None
 
 
-def test_stops_after_the_last_epoch():
+def test_training_stops_after_the_last_epoch():
     assert "3 epochs" in str(reason([3, 2, 1], epochs=3))
 
 

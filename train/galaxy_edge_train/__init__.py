@@ -1,1 +1,1 @@
-"""Training: labelled folders of cutouts -> a run folder with a Keras model."""
+"""Training: from labelled folders of cutouts to a run folder with a Keras model."""

@@ -1,10 +1,10 @@
-"""Augmentation of training images: one transform each, composed and applied once.
+"""Augmentation of training images: all steps are composed into one transform, applied once.
 
-The documented set-up means Keras's ``ImageDataGenerator`` (Keras 3.15,
+The documented set-up is that of Keras's ``ImageDataGenerator`` (Keras 3.15,
 ``keras/src/legacy/preprocessing/image.py``): its ranges, its order of composition, its units
 (shear in degrees, one zoom factor for each axis) and its nearest fill. That class is deprecated
-and transforms channel by channel on one thread; here the same matrix, the flip folded into it,
-goes through one batched ``keras.ops`` call, which every backend has.
+and transforms channel by channel on one thread. This module computes the same matrix, with the
+flip included, and applies it with one batched ``keras.ops`` call, which every backend has.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Affine:
-    """Parameters of one transform, in ``ImageDataGenerator``'s names and units.
+    """Parameters of one transform, with the names and units of ``ImageDataGenerator``.
 
     Attributes:
         theta: rotation, degrees.
         tx, ty: shifts, pixels.
         shear: shear angle, degrees.
-        zx, zy: scale of each axis; above 1 shows more of the image.
-        flip_horizontal: mirror left and right, after all the others.
+        zx, zy: scale of each axis; a value above 1 shows more of the image.
+        flip_horizontal: mirror left and right, after all other steps.
     """
 
     theta: float = 0.0
@@ -48,7 +48,7 @@ class Affine:
             size: height and width of the image, pixels.
 
         Returns:
-            float64 (3, 3): from a pixel's place (x, y, 1) in the result to its place in the
+            float64 (3, 3): maps a pixel position (x, y, 1) in the result to its position in the
             source image.
         """
         theta, shear = np.deg2rad(self.theta), np.deg2rad(self.shear)
@@ -68,7 +68,7 @@ class Affine:
 
 
 def draw(config: AugmentConfig, size: int, rng: np.random.Generator) -> Affine:
-    """Draw the parameters of one documented transform."""
+    """Draw the parameters of one transform of the documented augmentation."""
     return Affine(
         theta=rng.uniform(-config.rotation, config.rotation),
         tx=rng.uniform(-config.height_shift, config.height_shift) * size,
@@ -81,11 +81,11 @@ def draw(config: AugmentConfig, size: int, rng: np.random.Generator) -> Affine:
 
 
 def apply(images: Pixels, transforms: list[Affine]) -> Floats:
-    """Apply one transform to each image: bilinear, filled with the nearest edge pixel.
+    """Apply one transform to each image: bilinear, with the edge pixels repeated outside.
 
     Args:
         images: uint8 [N, size, size, 3].
-        transforms: N of them.
+        transforms: N transforms.
 
     Returns:
         float32 [N, size, size, 3], 0 to 255.
@@ -103,11 +103,11 @@ def apply(images: Pixels, transforms: list[Affine]) -> Floats:
 
 
 def turn(image: Pixels, symmetry: int) -> Pixels:
-    """One of the eight symmetries of the square, which move pixels and change none.
+    """Apply one of the eight symmetries of the square, which move pixels without changing them.
 
     Args:
         image: uint8 (size, size, 3).
-        symmetry: 0 to 7: quarter turns, from 4 on mirrored as well.
+        symmetry: 0 to 3: the number of quarter turns; 4 to 7: the same, then mirrored.
     """
     turned = np.rot90(image, symmetry % 4)
     return turned[:, ::-1] if symmetry >= 4 else turned
@@ -118,8 +118,8 @@ def augment(images: Pixels, config: AugmentConfig, rng: np.random.Generator) -> 
 
     Args:
         images: uint8 [N, size, size, 3].
-        config: which kind, and its ranges.
-        rng: the batch's own random numbers, so that the result depends on no other batch.
+        config: the kind of augmentation and its ranges.
+        rng: the random generator of this batch; the result then depends on no other batch.
 
     Returns:
         float32 [N, size, size, 3], 0 to 255.

@@ -19,16 +19,17 @@ from galaxy_edge_train.degradation import degrade
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     """Shuffled, augmented batches that depend only on seed, epoch and index.
 
-    Whatever thread makes a batch, in whatever order, and in whatever process after a restart, it
-    holds the same images with the same transforms.
+    A batch has the same images with the same transforms regardless of the thread that makes it,
+    the order in which batches are made, and restarts of the process.
 
     Args:
-        images: uint8 [N, size, size, 3], or as `degradation.undegraded` makes them.
+        images: uint8 [N, size, size, 3], or of the working size if they are to be degraded (see
+            `degradation.preprocessing_before_degradation`).
         labels: uint8 [N], 0 or 1.
-        batch_size: images a batch; the last of an epoch may be smaller.
-        preprocessing: the model's.
+        batch_size: images per batch; the last batch of an epoch may be smaller.
+        preprocessing: the preprocessing of the model.
         config: augmentation, or None to neither augment nor shuffle.
-        seed: of the shuffling and the augmentation.
+        seed: seed of the shuffling and the augmentation.
         epoch: the first epoch, counted from 0.
     """
 
@@ -52,7 +53,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self._start_epoch(epoch)
 
     def __len__(self) -> int:
-        """Batches an epoch."""
+        """Number of batches per epoch."""
         return math.ceil(len(self._images) / self._batch_size)
 
     def __getitem__(self, index: int) -> tuple[Floats, Floats]:
@@ -74,13 +75,13 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         return self._images[chosen]
 
     def on_epoch_end(self) -> None:
-        """Shuffle anew; Keras calls this when the threads that make batches have stopped."""
+        """Shuffle again. Keras calls this after the threads that make batches have stopped."""
         self._start_epoch(self._epoch + 1)
 
     def _start_epoch(self, epoch: int) -> None:
         self._epoch = epoch
         self._order = np.arange(len(self._images))
         if self._config is not None:
-            # The third number keeps the shuffling's stream apart from every batch's.
+            # No batch has this index, so that shuffling and augmentation use different numbers.
             rng = np.random.default_rng([self._seed, epoch, 2**32 - 1])
             self._order = rng.permutation(len(self._images))

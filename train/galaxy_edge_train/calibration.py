@@ -1,4 +1,4 @@
-"""A temperature, so that the score is a probability, folded into the last layer."""
+"""Temperature scaling: makes the score a probability, and is folded into the last layer."""
 
 from __future__ import annotations
 
@@ -7,38 +7,40 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 
-#: Temperatures beyond these mean that there is nothing to calibrate: all right or all wrong.
+#: A temperature at these limits means that no finite one is best: all verdicts are right, or the
+#: scores carry no information.
 _RANGE = (0.05, 20.0)
 
 
 def temperature(scores: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8]) -> float:
-    """The temperature that makes scores likeliest (Guo et al. 2017, arXiv:1706.04599).
+    """The temperature that maximises the likelihood (Guo et al. 2017, arXiv:1706.04599).
 
     Args:
         scores: float32 [N], P(positive), 0 to 1.
         labels: uint8 [N], 0 or 1.
 
     Returns:
-        T of sigmoid(logit / T); above 1 where the scores were too sure. 1, which changes nothing,
-        where all verdicts are right or the scores say nothing: no T is likeliest then.
+        T in sigmoid(logit / T). It is above 1 if the scores are overconfident. It is 1, which
+        changes nothing, if all verdicts are right or the scores carry no information, because then
+        no finite T maximises the likelihood.
     """
     logits = _logits(scores)
     signed = np.where(labels == 1, -logits, logits)
 
-    def surprise(log_temperature: float) -> float:
+    def negative_log_likelihood(log_temperature: float) -> float:
         return float(np.mean(np.logaddexp(0, signed / np.exp(log_temperature))))
 
-    found = minimize_scalar(surprise, bounds=tuple(np.log(_RANGE)), method="bounded")
+    found = minimize_scalar(negative_log_likelihood, bounds=tuple(np.log(_RANGE)), method="bounded")
     inside_range = _RANGE[0] * 1.01 < np.exp(found.x) < _RANGE[1] / 1.01
     return float(np.exp(found.x)) if inside_range else 1.0
 
 
-def calibrated_by_others(
+def cross_calibrate(
     scores: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.float64]:
-    """Calibrate each half of the scores, every other one, with the temperature of the other half.
+    """Calibrate scores of even index by a temperature fitted on those of odd index, and vice versa.
 
-    A temperature is no test of the scores it was fitted on; these scores are of no part in it.
+    No score is used to fit its own temperature, so the result is a fair test of the calibration.
 
     Args:
         scores: float32 [N], P(positive), 0 to 1, N at least 2.
@@ -61,6 +63,6 @@ def _logits(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
 
 
 def fold(model: keras.Model, temperature: float) -> None:
-    """Divide the logits of a model whose last layer is dense: no step is added to it."""
+    """Divide the logits by changing the weights of the last layer, which must be dense."""
     last = model.layers[-1]
     last.set_weights([weight / np.float32(temperature) for weight in last.get_weights()])

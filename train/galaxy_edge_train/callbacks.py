@@ -1,4 +1,4 @@
-"""What happens after each batch and each epoch: logging, checkpoints, stopping."""
+"""The work after each batch and each epoch: logging, checkpoints, stopping."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from galaxy_edge_train.stopping import best_epoch, reason_to_stop
 
 
 class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
-    """Logs every batch, commits every epoch, and ends the training when it is time.
+    """Logs every batch, commits every epoch, and stops the training.
 
     Args:
-        run: the folder it writes to.
+        run: the run folder to write to.
         config: batch size and when to stop.
         images: number of training images.
-        state: where an interrupted run had got to.
+        state: how far an interrupted run had come; None for a new run.
     """
 
     def __init__(self, run: Run, config: TrainConfig, images: int, state: State | None) -> None:
@@ -41,8 +41,8 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         assert logs is not None
-        # Keras reports the mean over the epoch so far; times the images seen it is a whole
-        # number of right answers, of which this batch's are the new ones.
+        # Keras reports the mean accuracy over the epoch so far. Multiplied by the images seen, it
+        # is the number of correct answers; the increase since the last batch belongs to this batch.
         size = self._config.batch_size
         seen = min((batch + 1) * size, self._images)
         correct = round(logs["accuracy"] * seen)
@@ -63,7 +63,7 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         names = ("accuracy", "loss", "val_accuracy", "val_loss")
         if not math.isfinite(logs["loss"] + logs["val_loss"]):
             raise UsageError(
-                f"the training diverged in epoch {number}: its loss is {logs['loss']}; delete "
+                f"the training diverged in epoch {number}: the loss is {logs['loss']}; delete "
                 f"{self._run.partial} and train again with a smaller --learning-rate"
             )
         self.history.append(
@@ -86,7 +86,7 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
 
     @property
     def stopped(self) -> str | None:
-        """Why the training is over, or None while it is not."""
+        """Why the training is over, or None if it is not."""
         return reason_to_stop(
             self.history,
             epochs=self._config.epochs,

@@ -1,4 +1,8 @@
-"""Every number of the documented set-up, as frozen dataclasses that travel as JSON."""
+"""All parameters of a training, as frozen dataclasses that convert to JSON.
+
+The defaults are the documented set-up, and also those of the command line. Importing this module
+does not import Keras.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,15 @@ Augment: TypeAlias = Literal["documented", "exact", "none"]
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
-    """Sizes of the network: channels, pixels, units, and a fraction of units."""
+    """The sizes of the network.
+
+    Attributes:
+        filters: channels of each convolution.
+        kernel_size: kernel size of each convolution, pixels.
+        pool_size: size of each max pool, pixels.
+        dense_units: units of the dense layer.
+        dropout: fraction of the dense units that is dropped.
+    """
 
     filters: tuple[int, ...] = (32, 64)
     kernel_size: int = 3
@@ -31,39 +43,44 @@ class NetworkConfig:
         _within("dropout", self.dropout, 0.0, 0.999)
 
     def check_fits(self, size: int) -> None:
-        """Refuse an image of ``size`` pixels of which the convolutions would leave nothing."""
+        """Check that an image of ``size`` pixels is large enough for the convolutions.
+
+        Raises:
+            UsageError: it is not.
+        """
         side = size
         for _ in self.filters:
             side = (side - self.kernel_size + 1) // self.pool_size
         if side < 1:
             raise UsageError(
                 f"an image of {size} px is too small for {len(self.filters)} convolutions of "
-                f"{self.kernel_size} px and pools of {self.pool_size} px"
+                f"{self.kernel_size} px and pools of {self.pool_size} px; use larger images or a "
+                "smaller network"
             )
 
 
 @dataclass(frozen=True, slots=True)
 class AugmentConfig:
-    """Ranges of the augmentation, as Keras's ``ImageDataGenerator`` means them.
+    """Ranges of the augmentation, with the meaning they have in Keras's ``ImageDataGenerator``.
 
     Attributes:
-        kind: "documented" draws all below; "exact" only flips and quarter turns, which move
-            pixels without interpolating; "none" leaves images as they are.
+        kind: "documented" uses all ranges below up to ``horizontal_flip``; "exact" uses only flips
+            and quarter turns, which move pixels without interpolation; "none" leaves the images
+            unchanged.
         rotation: largest rotation to either side, degrees.
         width_shift, height_shift: largest shift to either side, as a fraction of the size.
         shear: largest shear angle to either side, degrees.
         zoom: each axis is scaled by a factor drawn from 1 - zoom to 1 + zoom.
         horizontal_flip: mirror left and right half of the time.
-        jpeg_quality: half of the images are compressed with a JPEG quality drawn from this to 100;
-            100 compresses none.
-        resample: each image is reduced to a fraction of its size drawn from 1 - resample to 1, and
-            enlarged again.
-        noise: standard deviation of the normal noise added to each image, drawn from 0 to this,
-            in grey levels (0 to 255).
-        restretch: each image's brightness, 0 to 1, is raised to a power drawn from
-            1 / (1 + restretch) to 1 + restretch, evenly in its logarithm.
+        jpeg_quality: compress with a JPEG quality drawn from this to 100; 100 switches it off.
+        resample: reduce to a fraction of the size drawn from 1 - resample to 1, then enlarge again.
+        noise: add normal noise with a standard deviation drawn from 0 to this, in grey levels (0
+            to 255).
+        restretch: raise the brightness, 0 to 1, to a power drawn from 1 / (1 + restretch) to
+            1 + restretch, uniformly in its logarithm.
 
-    The last four do to both classes, whatever ``kind`` is, what else might tell them apart.
+    The last four degrade half of the images of both classes, whatever ``kind`` is, so that these
+    properties do not reveal the class. See `galaxy_edge_train.degradation`.
     """
 
     kind: Augment = "documented"
@@ -93,7 +110,7 @@ class AugmentConfig:
 
     @property
     def degrades(self) -> bool:
-        """Whether images are compressed, resampled, made noisier or stretched anew."""
+        """Whether any of the four degradations is switched on."""
         return self.jpeg_quality < 100 or max(self.resample, self.noise, self.restretch) > 0
 
 
@@ -103,16 +120,18 @@ class TrainConfig:
 
     Attributes:
         classes: names of the negative and the positive class.
-        preprocessing: from an image to the network's input; travels into the model file.
-        network, augment: see there.
-        learning_rate: Adam's step size.
-        batch_size: images a step.
-        epochs: at most this many.
-        patience: epochs without a better validation loss before training stops.
+        preprocessing: the steps from an image to the network's input; also stored in the model
+            file.
+        network: the sizes of the network.
+        augment: the augmentation of the training images.
+        learning_rate: learning rate of Adam.
+        batch_size: images per training step.
+        epochs: maximum number of epochs.
+        patience: training stops after this many epochs without a better validation loss.
         stop_at_accuracy: validation accuracy at which training stops, or None.
-        calibrate: fold the temperature that suits the validation images into the last layer.
-        seed: of weights, shuffling, augmentation and dropout.
-        skip_unreadable: train on what can be read.
+        calibrate: fit a temperature on the validation images and fold it into the last layer.
+        seed: seed of weights, shuffling, augmentation and dropout.
+        skip_unreadable: skip unreadable images instead of refusing the data.
     """
 
     classes: tuple[str, str] = ("Fake", "Real")
@@ -136,7 +155,7 @@ class TrainConfig:
             raise UsageError(f"learning_rate must be positive, not {self.learning_rate}")
         if self.stop_at_accuracy is not None:
             _within("stop_at_accuracy", self.stop_at_accuracy, 0.0, 1.0)
-        _within("seed", self.seed, 0, 2**32 - 1)  # what NumPy and Keras take
+        _within("seed", self.seed, 0, 2**32 - 1)  # the range that NumPy and Keras accept
         self.network.check_fits(self.preprocessing.size)
 
     def document(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The data of a run: labelled folders, checked as a whole, decoded once."""
+"""The data of a run: labelled folders, decoded once and checked as a whole."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from galaxy_edge.errors import DatasetError
 from galaxy_edge.inputs import labelled
 from galaxy_edge.inputs.labelled import Loaded, Split
 from galaxy_edge_train.config import TrainConfig
-from galaxy_edge_train.degradation import undegraded
+from galaxy_edge_train.degradation import preprocessing_before_degradation
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,10 @@ class Dataset:
     """Decoded splits of one data folder.
 
     Attributes:
-        root: the folder, absolute.
+        root: absolute path of the folder.
         classes: names of the negative and the positive class.
-        splits: "Train", "Valid" and, if it is there, "Test". Training images that will be degraded
-            are not enlarged yet.
+        splits: "Train", "Valid" and, if it exists, "Test". Training images that will be degraded
+            still have their working size; `degradation.degrade` enlarges them.
     """
 
     root: Path
@@ -35,7 +35,7 @@ class Dataset:
     splits: dict[Split, Loaded]
 
     def manifest(self) -> dict[str, Any]:
-        """What the run was made from: counts, each file's digest, what was left out."""
+        """A record of the data: counts, the digest of each file, and the files left out."""
         return {
             "root": str(self.root),
             "digest": labelled.digest(self.splits),
@@ -72,13 +72,13 @@ def load(
     """Read, check and decode a data folder.
 
     Args:
-        root: holds ``Train`` and ``Valid``, and perhaps ``Test``.
+        root: folder with ``Train``, ``Valid`` and optionally ``Test``.
         config: classes, preprocessing, and whether unreadable files may be left out.
-        progress: called with the files done so far and their number.
+        progress: called with the number of files done so far and the total.
 
     Raises:
-        DatasetError: with every fault found: missing or empty folders, unreadable files (unless
-            left out), images that are in two halves or in two classes.
+        DatasetError: lists every fault: missing or empty folders, unreadable files (unless they
+            are skipped), images that are in two splits or in two classes.
     """
     root = root.absolute()
     listed, problems = labelled.scan(root, config.classes)
@@ -88,15 +88,17 @@ def load(
     for split, files in listed.items():
         steps = config.preprocessing
         if split == "Train" and config.augment.degrades:
-            steps = undegraded(steps)
-        splits[split] = labelled.load(files, steps, partial(_shifted, progress, before, total))
+            steps = preprocessing_before_degradation(steps)
+        splits[split] = labelled.load(
+            files, steps, partial(_report_progress, progress, before, total)
+        )
         before += len(files)
     dataset = Dataset(root, config.classes, splits)
     if not config.skip_unreadable:
         problems += _unreadable(dataset)
     elif not problems:
-        problems += _left_empty(dataset)
-    problems += _doubles(dataset)
+        problems += _empty_classes(dataset)
+    problems += _duplicates(dataset)
     if problems:
         raise DatasetError(str(root), problems)
     for loaded in splits.values():
@@ -105,19 +107,21 @@ def load(
     return dataset
 
 
-def _shifted(progress: Callable[[int, int], None], before: int, total: int, done: int) -> None:
+def _report_progress(
+    progress: Callable[[int, int], None], before: int, total: int, done: int
+) -> None:
     progress(before + done, total)
 
 
 def _unreadable(dataset: Dataset) -> list[str]:
     return [
-        f"{fault.path}: {fault.reason} (--skip-unreadable trains without it)"
+        f"{fault.path}: {fault.reason} (use --skip-unreadable to train without it)"
         for loaded in dataset.splits.values()
         for fault in loaded.faults
     ]
 
 
-def _left_empty(dataset: Dataset) -> list[str]:
+def _empty_classes(dataset: Dataset) -> list[str]:
     return [
         f"{split} has no readable image of {name}"
         for split, loaded in dataset.splits.items()
@@ -126,7 +130,7 @@ def _left_empty(dataset: Dataset) -> list[str]:
     ]
 
 
-def _doubles(dataset: Dataset) -> list[str]:
+def _duplicates(dataset: Dataset) -> list[str]:
     places: defaultdict[str, dict[tuple[Split, int], Path]] = defaultdict(dict)
     for split, loaded in dataset.splits.items():
         for file, sha256 in zip(loaded.files, loaded.digests, strict=True):
@@ -134,7 +138,7 @@ def _doubles(dataset: Dataset) -> list[str]:
     problems = []
     for found in places.values():
         if len(found) > 1:
-            where = "classes" if len({split for split, _ in found}) == 1 else "halves"
+            where = "classes" if len({split for split, _ in found}) == 1 else "splits"
             paths = " and ".join(map(str, found.values()))
-            problems.append(f"the same image is in two {where}: {paths}")
+            problems.append(f"the same image is in two {where}: {paths}; keep one")
     return problems

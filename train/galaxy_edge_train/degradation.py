@@ -1,13 +1,13 @@
-"""What happens to images on their way to a user, done to both classes alike while training.
+"""Random degradation of training images, in the same way for both classes.
 
-A network tells real from synthetic by whatever differs, and the easiest differences are no
-astronomy: a survey's compression, its resampling, its noise, its stretch. Whatever is varied here
-stops telling the class. Half of the images are left as they are: a network that saw
-altered ones alone would misjudge the others.
+A network learns any difference between real and synthetic images. The easiest differences are not
+astronomical: the compression, resampling, noise and stretch of a survey. A property that is varied
+here no longer reveals the class. Half of the images are left unchanged, because a network
+trained only on degraded images would misjudge the others.
 
-It happens at the scale at which the model looks at images, ``--working-size``, or, without one, at
-the network's own, where small images have been enlarged already. Images should not be smaller than
-the working size: in training they are enlarged to it on their way, and later they are not.
+Images are degraded at the scale at which the model sees them: at ``--working-size`` or, without
+it, at the size of the network's input, to which small images have already been enlarged. Images
+should not be smaller than the working size: training would enlarge them to it, prediction does not.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from galaxy_edge_train.config import AugmentConfig
 _FILTERS = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)
 
 
-def undegraded(preprocessing: Preprocessing) -> Preprocessing:
-    """The steps up to where images are degraded: before they are enlarged to the network's size."""
+def preprocessing_before_degradation(preprocessing: Preprocessing) -> Preprocessing:
+    """The preprocessing up to the degradation: it ends at the working size, if there is one."""
     if preprocessing.working_size is None:
         return preprocessing
     return Preprocessing(
@@ -40,13 +40,13 @@ def undegraded(preprocessing: Preprocessing) -> Preprocessing:
 def degrade(
     batch: Pixels, config: AugmentConfig, preprocessing: Preprocessing, rng: np.random.Generator
 ) -> Pixels:
-    """Stretch, roughen, resample and compress about half of the images; bring all to their size.
+    """Stretch, add noise to, resample and compress about half of the images, then resize all.
 
     Args:
-        batch: uint8 [N, side, side, 3], as `undegraded` makes them.
-        config: how far each step may go.
-        preprocessing: of the model.
-        rng: the batch's own random numbers.
+        batch: uint8 [N, side, side, 3], after the steps of `preprocessing_before_degradation`.
+        config: the range of each step.
+        preprocessing: the preprocessing of the model.
+        rng: the random generator of this batch.
 
     Returns:
         uint8 [N, size, size, 3].
@@ -57,7 +57,7 @@ def degrade(
 
 
 def _degraded(image: Pixels, config: AugmentConfig, rng: np.random.Generator) -> Pixels:
-    # All numbers are drawn whatever is switched on: a step leaves the others' draws as they are.
+    # Draw all numbers even for steps that are off, so that no step changes the draws of another.
     exponent = np.exp(rng.uniform(-1, 1) * np.log1p(config.restretch))
     deviation = rng.uniform(0, config.noise)
     noise = rng.standard_normal(image.shape, dtype=np.float32)

@@ -17,9 +17,9 @@ def draw(folder: Path, batches: Rows, epochs: Rows) -> None:
     """Write ``batch_accuracy.png``, ``epoch_accuracy.png`` and ``epoch_loss.png``.
 
     Args:
-        folder: where to.
-        batches: one row a batch, with ``accuracy``.
-        epochs: one row an epoch, with ``accuracy``, ``loss`` and their ``val_`` counterparts.
+        folder: where to write them.
+        batches: one row per batch, with ``accuracy``.
+        epochs: one row per epoch, with ``accuracy``, ``loss`` and their ``val_`` counterparts.
     """
     figure, title = Figure(figsize=(7, 4), layout="constrained"), "Accuracy during batch training"
     axes = figure.subplots()

@@ -1,4 +1,4 @@
-"""From a data folder to a run folder: the training itself."""
+"""The training: from a data folder to a run folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from galaxy_edge.evaluation.measures import bins, calibration_error
 from galaxy_edge.inputs.labelled import Loaded
 from galaxy_edge_train import dataset, figures, metrics, network
 from galaxy_edge_train.batches import Batches
-from galaxy_edge_train.calibration import calibrated_by_others, fold, temperature
+from galaxy_edge_train.calibration import cross_calibrate, fold, temperature
 from galaxy_edge_train.callbacks import Recorder
 from galaxy_edge_train.config import TrainConfig
 from galaxy_edge_train.dataset import Dataset
@@ -32,12 +32,13 @@ def train(
     """Train the documented network on labelled folders.
 
     Args:
-        data: holds ``Train`` and ``Valid``, and perhaps ``Test``, with a folder for each class.
-        output: the run folder to make; it must not exist.
-        config: all numbers.
-        resume: go on with an interrupted run of the same name, options and data. The result
-            equals that of an undisturbed run.
-        quiet: no progress.
+        data: folder with ``Train``, ``Valid`` and optionally ``Test``, each with one folder per
+            class.
+        output: the run folder to create; it must not exist.
+        config: all parameters.
+        resume: continue an interrupted run of the same name, options and data. The result equals
+            that of an uninterrupted run.
+        quiet: show no progress.
 
     Returns:
         The run folder: ``model.keras`` and ``model.h5`` with the best weights, ``config.json``,
@@ -47,10 +48,10 @@ def train(
         UsageError: the data or the run folder cannot be used.
     """
     run = Run(output)
-    # `start` asks again; asking here spares the user the wait for a sure refusal.
+    # `start` checks again; checking here fails before the images are decoded.
     run.check_free(resume=resume)
     with TrainingProgress(config.epochs, quiet=quiet) as progress:
-        loaded = dataset.load(data, config, progress.decoded)
+        loaded = dataset.load(data, config, progress.show_decoding)
         run.start(config.document(), loaded.manifest(), resume=resume)
         recorder = _fit(run, loaded, config, progress)
         progress.note(f"stopped: {recorder.stopped}")
@@ -64,8 +65,8 @@ def _fit(run: Run, data: Dataset, config: TrainConfig, progress: TrainingProgres
     if state:
         if state.keras != network.keras_in_use():
             raise UsageError(
-                f"{run.partial} was begun with {state.keras}, and this is "
-                f"{network.keras_in_use()}; go on with the former"
+                f"{run.partial} was started with {state.keras}, but this is "
+                f"{network.keras_in_use()}; resume it with {state.keras}"
             )
         model = keras.saving.load_model(run.checkpoints / state.last)
         network.restore_generators(model, state.generators)
@@ -93,7 +94,7 @@ def _fit(run: Run, data: Dataset, config: TrainConfig, progress: TrainingProgres
             initial_epoch=done,
             epochs=config.epochs,
             callbacks=[recorder, progress],
-            shuffle=False,  # Batches shuffles, from the seed
+            shuffle=False,  # `Batches` shuffles, from the seed
             verbose=0,
         )
     return recorder
@@ -102,13 +103,13 @@ def _fit(run: Run, data: Dataset, config: TrainConfig, progress: TrainingProgres
 def _finish(run: Run, data: Dataset, config: TrainConfig, recorder: Recorder) -> Path:
     state = run.state()
     assert state is not None
-    # A fresh model holds the best epoch's weights and no optimizer: two thirds of a checkpoint
-    # are Adam's moments, which belong to the last epoch.
+    # A new model, with the weights of the best epoch and no optimizer. Adam's moments would be two
+    # thirds of the file, and belong to the last epoch.
     model = network.build(config.network, config.preprocessing.size)
     model.load_weights(run.checkpoints / state.best)
     calibration = _calibrate(model, data.splits["Valid"], config) if config.calibrate else {}
     model.save(run.partial / "model.keras")
-    # Keras calls HDF5 a legacy format; the documentation asks for it.
+    # Keras warns that HDF5 is a legacy format; the documented set-up asks for it.
     logging.getLogger("absl").setLevel(logging.ERROR)
     model.save(run.partial / "model.h5")
     figures.draw(run.partial, recorder.batches, recorder.history)
@@ -133,10 +134,10 @@ def _calibrate(model: keras.Model, valid: Loaded, config: TrainConfig) -> dict[s
     scores = _scores(model, _in_order(valid, config))
     found = temperature(scores, valid.labels)
     fold(model, found)
-    fair = calibrated_by_others(scores, valid.labels)
+    held_out = cross_calibrate(scores, valid.labels)
     return {
         "temperature": found,
-        "held_out_calibration_error": calibration_error(bins(valid.labels, fair)),
+        "held_out_calibration_error": calibration_error(bins(valid.labels, held_out)),
     }
 
 

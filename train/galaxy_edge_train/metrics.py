@@ -1,4 +1,4 @@
-"""How well scores tell the two classes apart."""
+"""Measures of how well scores separate the two classes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def measure(
     Args:
         labels: [N], 0 or 1, both present.
         scores: [N], P(positive).
-        threshold: a score above it is a positive verdict.
+        threshold: a score above this is a positive verdict.
 
     Returns:
-        accuracy, balanced accuracy, AUC, log loss, Brier score, expected calibration error, and
-        the four counts; "positive" is the second class.
+        Number of images, accuracy, balanced accuracy, AUC, log loss, Brier score, expected
+        calibration error, and the four counts. "Positive" is the second class.
     """
     verdicts = scores > threshold
     negative_right, negative_wrong, positive_wrong, positive_right = (

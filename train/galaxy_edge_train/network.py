@@ -1,4 +1,4 @@
-"""The documented network, to the letter, and the random generators in it."""
+"""The documented network, and the state of its random generators."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def build(config: NetworkConfig, size: int) -> keras.Model:
-    """Build the documented network, not compiled.
+    """Build the documented network, uncompiled.
 
     Conv2D 32 3x3 relu, MaxPool 2x2, Conv2D 64 3x3 relu, MaxPool 2x2, Flatten, Dense 128 relu,
-    Dropout 0.5, Dense 1 sigmoid: with the default configuration 10,636,481 parameters.
+    Dropout 0.5, Dense 1 sigmoid. The default configuration has 10,636,481 parameters.
 
     Args:
-        config: the sizes.
+        config: the sizes of the layers.
         size: height and width of the images, pixels.
 
     Returns:
@@ -33,8 +33,8 @@ def build(config: NetworkConfig, size: int) -> keras.Model:
     stack += [
         layers.Flatten(),
         layers.Dense(config.dense_units, activation="relu"),
-        # Keras on PyTorch drops units by torch's global generator unless a seed is given, and no
-        # checkpoint holds that generator. Drawn as Keras would draw it, from the generator that
+        # Without a seed, Keras on PyTorch uses torch's global generator for dropout, which no
+        # checkpoint stores. This draws the seed as Keras would, from the generator that
         # `keras.utils.set_random_seed` seeds.
         layers.Dropout(config.dropout, seed=random.randint(1, 10**9)),  # noqa: S311
         layers.Dense(1, activation="sigmoid"),
@@ -43,7 +43,7 @@ def build(config: NetworkConfig, size: int) -> keras.Model:
 
 
 def keras_in_use() -> str:
-    """Backend and version of Keras: with others, the same seed gives other numbers."""
+    """Backend and version of Keras. The same seed gives different numbers with different ones."""
     return f"{keras.backend.backend()}, Keras {keras.__version__}"
 
 
@@ -56,13 +56,13 @@ def generator_states(model: keras.Model) -> tuple[tuple[int, ...], ...]:
 
 
 def restore_generators(model: keras.Model, states: tuple[tuple[int, ...], ...]) -> None:
-    """Set the layers' random generators to earlier states, so that dropout goes on in step."""
+    """Set the layers' random generators to earlier states, so that dropout continues exactly."""
     for generator, state in zip(_generators(model), states, strict=True):
         generator.state.assign(np.array(state, dtype=generator.state.dtype))
 
 
 def _generators(model: keras.Model) -> list[keras.random.SeedGenerator]:
-    # A Dropout of nothing has no generator.
+    # A Dropout with rate 0 has no generator.
     return [
         layer.seed_generator
         for layer in model.layers

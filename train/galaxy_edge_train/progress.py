@@ -19,10 +19,10 @@ from rich.progress import (
 
 
 class Bar:
-    """One bar, of whatever is under way, and the lines above it.
+    """One progress bar for the current step of the work, with printed lines above it.
 
     Args:
-        quiet: show nothing.
+        quiet: print nothing.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -52,32 +52,32 @@ class Bar:
         self._bar.stop()
 
     def note(self, text: str) -> None:
-        """Say one line."""
+        """Print one line above the bar."""
         self._console.print(text, markup=False)
 
-    def decoded(self, done: int, total: int) -> None:
-        """Say how many files are decoded."""
+    def show_decoding(self, done: int, total: int) -> None:
+        """Show how many files are decoded."""
         self.show("decoding", done, total)
 
     def show(self, text: str, done: int, total: int) -> None:
-        """Show how far the work called ``text`` is."""
+        """Show the progress of the step called ``text``."""
         if self._task is None:
             self._task = self._bar.add_task(text, total=total)
         self._bar.update(self._task, description=text, completed=done, total=total)
 
     def clear(self) -> None:
-        """Begin another bar."""
+        """Remove the bar; the next `show` starts a new one."""
         if self._task is not None:
             self._bar.remove_task(self._task)
             self._task = None
 
 
 class TrainingProgress(Bar, keras.callbacks.Callback):  # type: ignore[misc]
-    """Shows decoding and epochs.
+    """Shows the progress of decoding and of each epoch.
 
     Args:
-        epochs: the largest number of epochs.
-        quiet: show nothing.
+        epochs: maximum number of epochs.
+        quiet: print nothing.
     """
 
     def __init__(self, epochs: int, *, quiet: bool = False) -> None:

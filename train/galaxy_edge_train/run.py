@@ -1,9 +1,8 @@
-"""The run folder: where each file lies, and how it comes to be there whole.
+"""The run folder: its files, and how they are written so that they are always complete.
 
-A run is made in ``NAME.partial`` and renamed to ``NAME`` when it is done, so that a folder
-called ``NAME`` is always complete. Inside, ``checkpoint/state.json`` is the one truth about how
-far a partial run has come: everything it names was written before it, and what is newer than it
-is forgotten on resuming.
+A run is made in ``NAME.partial`` and renamed to ``NAME`` when it is done, so a folder called
+``NAME`` is always complete. In a partial run, ``checkpoint/state.json`` alone says how far the run
+has come. All files that it names were written before it. Anything newer is ignored on resuming.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ class State:
     """How far a run has come.
 
     Attributes:
-        history: one row an epoch.
-        last: name of the checkpoint of the last epoch, optimizer included.
-        best: name of the weights of the best epoch.
-        generators: states of the layers' random generators (dropout's), in layer order; a
-            ``.keras`` file does not hold them.
-        keras: backend and version; a run must not go on with another one.
+        history: one row per epoch.
+        last: file name of the checkpoint of the last epoch, with the optimizer.
+        best: file name of the weights of the best epoch.
+        generators: states of the layers' random generators (for dropout), in layer order; a
+            ``.keras`` file does not store them.
+        keras: backend and version of Keras; a run must be resumed with the same ones.
     """
 
     history: tuple[Row, ...]
@@ -45,54 +44,56 @@ class State:
 
 
 class Run:
-    """A run folder under way.
+    """A run folder that is being made.
 
     Args:
-        output: the folder that will hold the finished run.
+        output: the folder of the finished run.
     """
 
     def __init__(self, output: Path) -> None:
         if not output.name:
-            raise UsageError(f"{output} names no folder to make; give another one with -o")
+            raise UsageError(
+                f"{output} has no name to create a folder with; choose another with -o"
+            )
         self.output = output
         self.partial = output.with_name(output.name + ".partial")
         self.checkpoints = self.partial / "checkpoint"
 
     def check_free(self, *, resume: bool) -> None:
-        """Refuse what cannot end well.
+        """Check that the run can be started or resumed.
 
         Raises:
-            UsageError: the run is finished or under way already, or there is nothing to resume.
+            UsageError: the run is already finished or partly done, or there is nothing to resume.
         """
         if self.output.exists():
-            raise UsageError(f"{self.output} is there already; give another one with -o")
+            raise UsageError(f"{self.output} already exists; choose another output with -o")
         if self.partial.exists() and not resume:
             raise UsageError(
-                f"{self.partial} holds an unfinished run; go on with --resume, or delete it"
+                f"{self.partial} is an unfinished run; continue it with --resume, or delete it"
             )
         if resume and not self.partial.exists():
-            raise UsageError(f"nothing to resume: there is no {self.partial}")
+            raise UsageError(f"nothing to resume: {self.partial} does not exist")
 
     def start(self, config: Mapping[str, Any], data: Mapping[str, Any], *, resume: bool) -> None:
-        """Make the partial folder, or go on with the one that is there.
+        """Create the partial folder, or check the existing one for resuming.
 
         Raises:
-            UsageError: as for `check_free`, or it was begun with other options or other data.
+            UsageError: as for `check_free`, or the run was started with other options or data.
         """
         self.check_free(resume=resume)
         if resume and (self.partial / "data.json").exists():
-            self._check_same("config.json", config, "was begun with other options")
-            self._check_same("data.json", data, "was begun with other data")
+            self._check_same("config.json", config, "was started with other options")
+            self._check_same("data.json", data, "was started with other data")
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         self.write_json("config.json", config)
         self.write_json("data.json", data)
 
     def state(self) -> State | None:
-        """The last committed state, or None before the first epoch's end."""
+        """The last committed state, or None before the end of the first epoch."""
         path = self.checkpoints / "state.json"
         if not path.exists():
             return None
-        with self._damage_told():
+        with self._reporting_damage():
             document = json.loads(path.read_text(encoding="utf-8"))
             state = State(
                 tuple(document["history"]),
@@ -106,7 +107,7 @@ class Run:
         return state
 
     def commit(self, state: State, batches: Sequence[Row]) -> None:
-        """Record an epoch whose checkpoints are written; drop those before it."""
+        """Record an epoch whose checkpoints are already written, and delete the older ones."""
         self.write_rows("batches.csv", batches)
         self.write_rows("epochs.csv", state.history)
         write_text(self.checkpoints / "state.json", json.dumps(asdict(state)))
@@ -119,7 +120,7 @@ class Run:
         path = self.partial / "batches.csv"
         if not path.exists():
             return []
-        with self._damage_told(), path.open(newline="", encoding="utf-8") as file:
+        with self._reporting_damage(), path.open(newline="", encoding="utf-8") as file:
             rows = [
                 {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)
             ]
@@ -130,25 +131,25 @@ class Run:
         write_text(self.partial / name, json.dumps(document, indent=1) + "\n")
 
     def write_rows(self, name: str, rows: Sequence[Row]) -> None:
-        """Write a CSV file of the run; whole numbers stay whole."""
+        """Write a CSV file of the run, with epochs and batches as whole numbers."""
         text = io.StringIO()
         writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
         for row in rows:
             writer.writerow(
-                {key: int(value) if key in _COUNTS else value for key, value in row.items()}
+                {key: int(value) if key in _WHOLE_NUMBERS else value for key, value in row.items()}
             )
         write_text(self.partial / name, text.getvalue())
 
     def finish(self) -> Path:
-        """Make the run public under its own name."""
+        """Rename the partial folder to its final name."""
         self.partial.rename(self.output)
-        # Last: a kill before the renaming must find the checkpoints still there.
+        # Last, because a run that is killed before the renaming still needs the checkpoints.
         shutil.rmtree(self.output / self.checkpoints.name)
         return self.output
 
     def _check_same(self, name: str, document: Mapping[str, Any], what: str) -> None:
-        with self._damage_told():
+        with self._reporting_damage():
             before = dict(json.loads((self.partial / name).read_text(encoding="utf-8")))
         now = json.loads(json.dumps(document))
         differing = sorted(
@@ -156,18 +157,19 @@ class Run:
         )
         if differing:
             raise UsageError(
-                f"{self.partial} {what} ({', '.join(differing)}); repeat its command with "
-                "--resume, or give another -o"
+                f"{self.partial} {what} ({', '.join(differing)}); repeat its original command with "
+                "--resume, or choose another output with -o"
             )
 
     @contextmanager
-    def _damage_told(self) -> Iterator[None]:
+    def _reporting_damage(self) -> Iterator[None]:
+        """Turn the errors of reading a damaged file into a `UsageError`."""
         try:
             yield
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UsageError(
-                f"{self.partial} is damaged ({error!r}); delete it and train anew"
+                f"{self.partial} is damaged ({error!r}); delete it and train again"
             ) from error
 
 
-_COUNTS = frozenset({"epoch", "batch"})
+_WHOLE_NUMBERS = frozenset({"epoch", "batch"})

@@ -1,4 +1,4 @@
-"""When training ends: decided from the history alone, so that a resumed run decides the same."""
+"""When training stops. It depends only on the history, so a resumed run stops at the same epoch."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ Epoch: TypeAlias = Mapping[str, float]
 
 
 def best_epoch(history: Sequence[Epoch]) -> int:
-    """Index of the epoch with the least validation loss, the earliest of equals."""
+    """Index of the epoch with the lowest validation loss; the earliest one if several are equal."""
     losses = [epoch["val_loss"] for epoch in history]
-    # NaN compares false with everything; it must never be the best.
+    # NaN must never be the best; plain comparisons with NaN are always false.
     return min(range(len(losses)), key=lambda i: (losses[i] != losses[i], losses[i]))
 
 
 def reason_to_stop(
     history: Sequence[Epoch], *, epochs: int, patience: int, stop_at_accuracy: float | None
 ) -> str | None:
-    """Why no further epoch follows, or None.
+    """Why training stops after the last epoch of the history, or None if it continues.
 
     Args:
-        history: one mapping for each epoch so far, with ``val_loss`` and ``val_accuracy``.
-        epochs: stop after as many.
-        patience: stop when the validation loss has not improved for as many.
-        stop_at_accuracy: stop when the last validation accuracy reaches it.
+        history: one mapping per finished epoch, with ``val_loss`` and ``val_accuracy``.
+        epochs: stop after this many epochs.
+        patience: stop when the validation loss has not improved for this many epochs.
+        stop_at_accuracy: stop when the last validation accuracy reaches this value.
     """
     if not history:
         return None

@@ -1,4 +1,4 @@
-"""Every family learns, samples from a seed, and goes on after a kill as if nothing had been."""
+"""Every family learns, samples from a seed, and resumes with the same result."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from hypothesis.extra import numpy as arrays
 keras = pytest.importorskip("keras")
 
 from galaxy_edge.errors import UsageError  # noqa: E402
+from galaxy_edge_train.families import Budget  # noqa: E402
 from galaxy_edge_train.generators import FAMILIES, Generator  # noqa: E402
 from galaxy_edge_train.generators.generator import to_floats, to_pixels  # noqa: E402
-from galaxy_edge_train.generators.training import Budget, fit  # noqa: E402
+from galaxy_edge_train.generators.training import fit  # noqa: E402
 from tests.conftest import galaxy  # noqa: E402
 
 SIZE = 16
@@ -41,7 +42,7 @@ def trained(family: str, checkpoint: Path, epochs: int, **options) -> tuple[Gene
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_samples_are_images_that_follow_from_the_seed(family: str, tmp_path: Path):
+def test_samples_are_images_decided_by_the_seed(family: str, tmp_path: Path):
     generator, losses = trained(family, tmp_path / "g.npz", 1)
     wanted = np.eye(2, dtype=np.float32)[[0, 1, 1]]
     first, again, other = (
@@ -56,9 +57,7 @@ def test_samples_are_images_that_follow_from_the_seed(family: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_resumed_training_ends_with_the_weights_of_an_undisturbed_one(
-    family: str, tmp_path: Path
-):
+def test_a_resumed_training_gives_the_weights_of_an_uninterrupted_one(family: str, tmp_path: Path):
     whole, losses = trained(family, tmp_path / "whole.npz", 3)
     trained(family, tmp_path / "cut.npz", 1)
     resumed, again = trained(family, tmp_path / "cut.npz", 3)
@@ -82,7 +81,7 @@ def test_samples_come_to_look_like_their_source(family: str, epochs: int, tmp_pa
     assert light[0] > 1.2 * light[1]
 
 
-def test_a_budget_of_minutes_ends_after_the_epoch_under_way(tmp_path: Path):
+def test_a_budget_of_minutes_ends_after_the_current_epoch(tmp_path: Path):
     keras.utils.set_random_seed(0)
     images, sources = reals()
     progress = fit(
@@ -92,15 +91,15 @@ def test_a_budget_of_minutes_ends_after_the_epoch_under_way(tmp_path: Path):
 
 
 @pytest.mark.parametrize("budget", [(0, 1.0), (1, 0.0), (1, math.nan), (1, -1.0)])
-def test_a_budget_of_nothing_is_refused(budget: tuple[int, float]):
+def test_a_budget_that_is_not_positive_is_refused(budget: tuple[int, float]):
     with pytest.raises(UsageError):
         Budget(*budget)
 
 
-def test_progress_is_told_at_every_step(tmp_path: Path):
-    told = []
-    trained("vae", tmp_path / "g.npz", 2, told=lambda *step: told.append(step[:3]))
-    assert told == [(epoch, step, 3) for epoch in (1, 2) for step in (1, 2, 3)]
+def test_every_step_is_reported(tmp_path: Path):
+    steps = []
+    trained("vae", tmp_path / "g.npz", 2, on_step=lambda *step: steps.append(step[:3]))
+    assert steps == [(epoch, step, 3) for epoch in (1, 2) for step in (1, 2, 3)]
 
 
 def test_a_diverged_training_is_an_error_and_leaves_no_checkpoint(tmp_path: Path, monkeypatch):
@@ -119,7 +118,7 @@ def test_a_damaged_checkpoint_is_an_error(tmp_path: Path, content: bytes | None)
         trained("vae", path, 2)
 
 
-def test_a_critic_that_is_too_steep_becomes_flatter(tmp_path: Path):
+def test_a_steep_critic_becomes_flatter(tmp_path: Path):
     keras.utils.set_random_seed(7)
     gan = FAMILIES["gan"](SIZE, 2)
     images, sources = reals()
@@ -138,9 +137,9 @@ def test_a_critic_that_is_too_steep_becomes_flatter(tmp_path: Path):
 
 
 @given(arrays.arrays(np.uint8, (2, 3, 3, 3), elements=st.integers(0, 255)))
-def test_grey_levels_survive_the_way_there_and_back(images: np.ndarray):
+def test_grey_levels_survive_the_conversion_to_floats_and_back(images: np.ndarray):
     assert np.array_equal(to_pixels(to_floats(images)), images)
 
 
-def test_what_is_beyond_the_range_is_clipped():
+def test_values_beyond_the_range_are_clipped():
     assert to_pixels(np.array([-3.0, -1.0, 1.0, 3.0], np.float32)).tolist() == [0, 0, 255, 255]

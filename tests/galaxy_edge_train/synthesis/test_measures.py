@@ -1,4 +1,4 @@
-"""Measures of images whose answers are known."""
+"""The measures, on images for which the result is known."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def radius(size: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("cycles", [4, 9, 20])
-def test_a_wave_has_its_power_at_its_own_frequency(cycles: int):
+def test_a_sine_wave_has_its_power_at_its_frequency(cycles: int):
     wave = np.sin(2 * np.pi * cycles * np.arange(64) / 64) * np.ones((64, 1))
     spectrum = measures.power_spectra(wave[None])[0]
-    # The window spreads it to the next frequency on either side.
+    # The window spreads the power to the next frequency on either side.
     assert abs(np.argmax(spectrum) + 1 - cycles) <= 1
     assert spectrum[cycles + 3 :].max(initial=0) < 1e-6 * spectrum.max()
 
@@ -41,7 +41,7 @@ def test_colours_are_differences_of_magnitudes_above_the_sky():
 
 
 def test_the_concentration_of_a_gaussian_is_known():
-    """r80 / r20 is sqrt(ln 5 / ln 1.25), whatever the width."""
+    """r80 / r20 is sqrt(ln 5 / ln 1.25) for any width."""
     expected = 5 * np.log10(np.sqrt(np.log(5) / np.log(1.25)))
     wide, narrow = (np.exp(-((radius(128) / width) ** 2) / 2) for width in (16, 10))
     found = measures.concentrations(np.stack([wide, narrow]) * 0.8 + 0.1)

@@ -1,4 +1,4 @@
-"""The report on fakes: nothing is nearer to the reals than reals, and blur shows."""
+"""The report on realism: other reals are closest to the reals, and each fault shows."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_what_differs_is_told_where_it_differs(folder: Path):
-    found = json.loads((folder / "realism.json").read_text())["against the real validation half"]
+def test_each_fault_shows_in_its_own_measure(folder: Path):
+    found = json.loads((folder / "realism.json").read_text())["against the real validation split"]
     assert set(found["same"].values()) == {0.0}
-    other_half = found["real, training half"]
-    assert 0 < other_half["power_spectrum_log10"] < 0.1
-    assert found["blurred"]["power_spectrum_log10"] > 5 * other_half["power_spectrum_log10"]
+    training = found["real, training split"]
+    assert 0 < training["power_spectrum_log10"] < 0.1
+    assert found["blurred"]["power_spectrum_log10"] > 5 * training["power_spectrum_log10"]
     assert found["red"]["red_green"] > 0.9
     assert found["red"]["green_blue"] < 0.3
     assert found["blurred"]["concentration"] > found["same"]["concentration"]
 
 
-def test_the_pictures_are_drawn_whatever_the_names(folder: Path):
+def test_the_pictures_are_drawn_for_any_names(folder: Path):
     for name in ("realism.png", "contact_sheet.png"):
         with Image.open(folder / name) as image:
             assert min(image.size) > 300

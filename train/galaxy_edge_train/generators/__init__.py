@@ -1,4 +1,4 @@
-"""Three families of generative models that learn to make cutouts, behind one interface."""
+"""Three families of generative models that learn to make cutouts, with one interface."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from galaxy_edge_train.generators.vae import Vae
 
 __all__ = ["FAMILIES", "Diffusion", "Gan", "Generator", "Vae"]
 
-#: The families, in the order of their cost.
+#: The families, cheapest first. `galaxy_edge_train.families.FAMILY_NAMES` repeats the names.
 FAMILIES: dict[str, type[Generator]] = {"vae": Vae, "gan": Gan, "diffusion": Diffusion}

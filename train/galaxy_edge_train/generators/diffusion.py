@@ -15,16 +15,16 @@ from galaxy_edge_train.generators.generator import Arrays, Generator, run
 _WIDTHS = (48, 64, 96)
 _PATCH = 2
 _FREQUENCIES = 16
-#: Evaluations of the network for a sample.
+#: Evaluations of the network per sample.
 STEPS = 50
 
 
 class Diffusion(Generator):
     """A small U-Net that removes noise (Ho, Jain & Abbeel 2020, arXiv:2006.11239).
 
-    An image and noise are mixed as cos(a) and sin(a), a from 0 to a quarter turn; the network sees
-    the mixture and a, and predicts v = cos(a) noise - sin(a) image (Salimans & Ho 2022,
-    arXiv:2202.00512). Patches of 2 x 2 pixels enter as one, which quarters the arithmetic.
+    The network sees the mixture cos(a) image + sin(a) noise and the angle a, from 0 to a quarter
+    turn. It predicts v = cos(a) noise - sin(a) image (Salimans & Ho 2022, arXiv:2202.00512). It
+    takes patches of 2 x 2 pixels as one pixel, which quarters the arithmetic.
     """
 
     epochs = 60
@@ -35,8 +35,8 @@ class Diffusion(Generator):
         self.network = _u_net(size, sources)
 
     def draw(self, count: int, rng: np.random.Generator) -> Arrays:
-        """Noise, float32 [B, size, size, 3], and angles, [B, 1], evenly spread over the batch."""
-        # One offset and equal steps vary less from batch to batch than independent draws
+        """Noise, float32 [B, size, size, 3], and angles, [B, 1], evenly spaced over the batch."""
+        # One random offset and equal steps vary less between batches than independent draws
         # (Kingma et al. 2021, arXiv:2107.00630, appendix I.1).
         turns = (rng.random() + np.arange(count)) / count % 1
         angles = rng.permutation(turns)[:, None] * (np.pi / 2)
@@ -51,17 +51,20 @@ class Diffusion(Generator):
         return predicted
 
     def sample(self, sources: Floats, rng: np.random.Generator) -> Floats:
-        """Turn noise into images in `STEPS` equal turns (DDIM, Song et al. 2021, 2010.02502)."""
+        """Turn noise into images in `STEPS` equal steps.
+
+        This is DDIM (Song et al. 2021, arXiv:2010.02502).
+        """
         mixture = self.noise(len(sources), rng)
         step = np.float32(np.pi / 2 / STEPS)
         for index in range(STEPS, 0, -1):
             angle = index * step
             angles = np.full((len(sources), 1), angle, np.float32)
             v = run(self.network, mixture, angles, sources)
-            # A turn by `step` in the plane of image and noise, in which v is a quarter turn on.
+            # Rotate by `step` in the plane of image and noise, where v is a quarter turn ahead.
             image = np.cos(angle) * mixture - np.sin(angle) * v
             noise = np.sin(angle) * mixture + np.cos(angle) * v
-            # Where the image is known to lie, the prediction is held.
+            # Keep the predicted image in the known range of pixel values.
             image = np.clip(image, -1.1, 1.1)
             mixture = np.cos(angle - step) * image + np.sin(angle - step) * noise
         return mixture
@@ -70,7 +73,7 @@ class Diffusion(Generator):
 def _u_net(size: int, sources: int) -> keras.Model:
     images = keras.Input((size, size, 3))
     angles, source = keras.Input((1,)), keras.Input((sources,))
-    # Fourier features: a smooth function of the angle alone would be slow to learn.
+    # Fourier features: the network would learn slowly from the angle alone.
     multiples = angles * (2.0 * np.arange(1, _FREQUENCIES + 1, dtype=np.float32))
     condition = layers.Concatenate()([ops.sin(multiples), ops.cos(multiples), source])
     condition = layers.Dense(128, activation="silu")(condition)
@@ -92,13 +95,13 @@ def _u_net(size: int, sources: int) -> keras.Model:
 
 
 def _block(x: Any, condition: Any, width: int) -> Any:
-    """Two convolutions around the condition, and a way past them (He et al. 2016)."""
+    """A residual block: two convolutions, with the condition added in between (He et al. 2016)."""
     y = layers.Activation("silu")(layers.GroupNormalization(8)(x))
     y = layers.Conv2D(width, 3, padding="same")(y)
     shift = layers.Dense(width)(condition)
     y = y + layers.Reshape((1, 1, width))(shift)
     y = layers.Activation("silu")(layers.GroupNormalization(8)(y))
-    # Zero at first: every block starts as the identity.
+    # Zero at first, so that every block starts as the identity.
     y = layers.Conv2D(width, 3, padding="same", kernel_initializer="zeros")(y)
     if x.shape[-1] != width:
         x = layers.Conv2D(width, 1)(x)

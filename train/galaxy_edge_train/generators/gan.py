@@ -14,22 +14,24 @@ from galaxy_edge_train.generators.generator import Arrays, Generator, normal, ru
 
 _LATENT = 96
 _WIDTHS = (32, 64, 128, 192)
-#: What the critic's squared slope costs it, and the step over which the slope is measured (the
-#: standard deviation of each value of the image).
+#: Weight of the critic's squared slope in its loss.
 _PENALTY = 1.0
+#: The slope is measured over a random step. This is the standard deviation of each of its values.
 _STEP = 0.02
 
 
 class Gan(Generator):
     """A convolutional GAN whose critic compares a real image with a fake one.
 
-    Both players' loss is relativistic (Jolicoeur-Martineau 2018, arXiv:1807.00734): how much more
-    real the real one seems. The critic's slope at real and at fake images costs it (Mescheder et
-    al. 2018, arXiv:1801.04406; both together as in Huang et al. 2025, arXiv:2501.05441). It is
-    measured as a difference over a small step in a random direction (Lin et al. 2025,
-    arXiv:2501.08316), which does without gradients of gradients, so that every backend trains it.
-    Both players move in the same step: the critic's loss sees the fakes as constants, the
-    generator's sees the critic's weights as constants.
+    The losses of both networks are relativistic (Jolicoeur-Martineau 2018, arXiv:1807.00734): they
+    depend on how much more real the real image seems than the fake. The critic's loss has a penalty
+    on its slope at real and at fake images (Mescheder et al. 2018, arXiv:1801.04406; for the
+    combination see Huang et al. 2025, arXiv:2501.05441). The slope is measured as a difference over
+    a small step in a random direction (Lin et al. 2025, arXiv:2501.08316). This needs no gradients
+    of gradients, so that every backend can train it.
+
+    Both networks are updated in the same step. The critic's loss treats the fakes as constants; the
+    generator's loss treats the critic's weights as constants.
     """
 
     epochs = 120
@@ -42,9 +44,11 @@ class Gan(Generator):
         self.critic = _critic(size, sources)
 
     def draw(self, count: int, rng: np.random.Generator) -> Arrays:
-        """Latent variables, float32 [B, latent], grain, [B, size, size, 1], and directions.
+        """Latent variables, grain, and directions in which to measure the critic's slope.
 
-        In the directions, [B, size, size, 3], the critic's slope is measured.
+        Returns:
+            float32 [B, latent], [B, size, size, 1] and [B, size, size, 3]. The grain is an image of
+            noise from which the generator makes fine detail.
         """
         return (
             normal(rng, count, _LATENT),
@@ -53,26 +57,27 @@ class Gan(Generator):
         )
 
     def call(self, inputs: Sequence[Any]) -> Any:
-        """Add both players' losses."""
+        """Add the losses of both networks."""
         images, sources, latent, grain, directions = inputs
         fakes = self.generator([latent, sources, grain])
-        # Read once for both players, by the multiplication. No update of these weights depends on
-        # the generator's loss, and TensorFlow sometimes had it use them after their update.
+        # The multiplication reads the weights once, for both losses. The generator's loss does not
+        # update these weights, so TensorFlow sometimes read them for it after their update.
         weights = [1.0 * weight for weight in self.critic.trainable_variables]
-        held = [ops.stop_gradient(weight) for weight in weights]
+        fixed_weights = [ops.stop_gradient(weight) for weight in weights]
 
-        def opinion(weights: list[Any], images: Any) -> Any:
+        def score(weights: list[Any], images: Any) -> Any:
             return self.critic.stateless_call(weights, [], [images, sources])[0]
 
-        made, step = ops.stop_gradient(fakes), _STEP * directions
-        on_real, on_fake = opinion(weights, images), opinion(weights, made)
+        fixed_fakes, step = ops.stop_gradient(fakes), _STEP * directions
+        real_score, fake_score = score(weights, images), score(weights, fixed_fakes)
         rises = (
-            opinion(weights, images + step) - on_real,
-            opinion(weights, made + step) - on_fake,
+            score(weights, images + step) - real_score,
+            score(weights, fixed_fakes + step) - fake_score,
         )
         slope = sum(ops.square(rise / _STEP) for rise in rises)
-        self.add_loss(ops.mean(ops.softplus(on_fake - on_real) + _PENALTY / 2 * slope))
-        self.add_loss(ops.mean(ops.softplus(ops.stop_gradient(on_real) - opinion(held, fakes))))
+        self.add_loss(ops.mean(ops.softplus(fake_score - real_score) + _PENALTY / 2 * slope))
+        advantage = ops.stop_gradient(real_score) - score(fixed_weights, fakes)
+        self.add_loss(ops.mean(ops.softplus(advantage)))
         return fakes
 
     def sample(self, sources: Floats, rng: np.random.Generator) -> Floats:
@@ -94,7 +99,7 @@ def _generator(size: int, sources: int) -> keras.Model:
     x = layers.Concatenate()([layers.LeakyReLU(0.2)(x), grain])
     x = layers.Conv2D(_WIDTHS[0], 3, padding="same")(x)
     x = layers.LeakyReLU(0.2)(x)
-    # Wider than the range of pixels, so that black, which real images hold, is within reach.
+    # Wider than the range of pixel values, so that black, which real images contain, is reachable.
     x = 1.1 * ops.tanh(layers.Conv2D(3, 3, padding="same")(x))
     return keras.Model([latent, source, grain], x)
 
@@ -106,7 +111,7 @@ def _critic(size: int, sources: int) -> keras.Model:
         x = layers.Conv2D(width, 4, strides=2, padding="same")(x)
         x = layers.LeakyReLU(0.2)(x)
     x = layers.Flatten()(x)
-    opinion = layers.Dense(1)(x)
-    # Projection of the features on their source (Miyato & Koyama 2018, arXiv:1802.05637).
+    score = layers.Dense(1)(x)
+    # Projection of the features onto their source (Miyato & Koyama 2018, arXiv:1802.05637).
     direction = layers.Dense(x.shape[-1], use_bias=False)(source)
-    return keras.Model([images, source], opinion + ops.sum(x * direction, axis=-1, keepdims=True))
+    return keras.Model([images, source], score + ops.sum(x * direction, axis=-1, keepdims=True))

@@ -1,4 +1,4 @@
-"""What the families have in common: a loss to minimise, random inputs, and samples."""
+"""The interface of all families: random inputs, a loss to minimise, and sampling."""
 
 from __future__ import annotations
 
@@ -15,27 +15,25 @@ from galaxy_edge_train.augmentation import Floats
 
 Arrays: TypeAlias = tuple[Floats, ...]
 
-#: The convolutions of every family halve an image three or four times.
-MULTIPLE = 16
-
 
 class Generator(keras.Model):  # type: ignore[misc]
     """A generative model of square RGB images from one or several sources.
 
-    `call` adds the loss of a batch, so that Keras's own training step serves every family on every
-    backend. Whatever is random is an input, drawn by NumPy: a resumed training goes on as an
-    undisturbed one would, on any backend. A source (a survey, a stretch, a framing) is a condition,
-    one-hot, so that the samples have as many of each as is asked for.
+    `call` adds the loss of a batch, so that Keras's own training step works for every family on
+    every backend. All random numbers are inputs, drawn by NumPy, so that a resumed training gives
+    the same result as an uninterrupted one on any backend. The source (a survey, a stretch, a
+    framing) is a one-hot condition, so that any number of samples of each source can be made.
 
     Args:
-        size: height and width of the images, pixels; a multiple of `MULTIPLE`.
+        size: height and width of the images, pixels; a multiple of
+            `galaxy_edge_train.families.MULTIPLE`.
         sources: number of sources.
     """
 
-    #: Passes over the training images that are worth their time: about an hour for 3,000 images of
-    #: 64 px on two cores, or less.
+    #: Default number of passes over the training images. More are not worth their time; this takes
+    #: an hour or less for 3,000 images of 64 px on two cores.
     epochs: int
-    #: Adam's step size and its decay of the first moment.
+    #: Adam's learning rate and decay of the first moment.
     learning_rate = 0.0002
     beta_1 = 0.9
 
@@ -54,11 +52,11 @@ class Generator(keras.Model):  # type: ignore[misc]
 
         Args:
             inputs: images, float32 [B, size, size, 3], -1 to 1; their sources, float32
-                [B, sources], one-hot; and what `draw` gave.
+                [B, sources], one-hot; and the arrays that `draw` returned.
         """
 
-    def settle(self, images: Pixels, sources: Floats) -> None:
-        """Learn from the training images, once its weights are final, what sampling needs.
+    def prepare_sampling(self, images: Pixels, sources: Floats) -> None:
+        """Compute from the training images what `sample` needs; called with the final weights.
 
         Args:
             images: uint8 [N, size, size, 3].
@@ -70,11 +68,11 @@ class Generator(keras.Model):  # type: ignore[misc]
         """Make images.
 
         Args:
-            sources: float32 [B, sources], one-hot: one row for each image.
-            rng: the samples follow from it.
+            sources: float32 [B, sources], one-hot: one row per image.
+            rng: decides the samples.
 
         Returns:
-            float32 [B, size, size, 3], about -1 to 1.
+            float32 [B, size, size, 3], approximately -1 to 1.
         """
 
     def noise(self, count: int, rng: np.random.Generator, channels: int = 3) -> Floats:
@@ -88,16 +86,16 @@ def normal(rng: np.random.Generator, *shape: int) -> Floats:
 
 
 def run(model: keras.Model, *inputs: npt.NDArray[np.float32]) -> Floats:
-    """What a network gives for one batch, as it predicts (not as it trains)."""
+    """The output of a network for one batch, in inference mode."""
     return np.asarray(model.predict_on_batch(list(inputs)), dtype=np.float32)
 
 
 def to_floats(images: Pixels) -> Floats:
-    """From grey levels, uint8 0 to 255, to float32, -1 to 1."""
+    """Convert grey levels, uint8 0 to 255, to float32, -1 to 1."""
     return images.astype(np.float32) / np.float32(127.5) - 1
 
 
 def to_pixels(images: Floats) -> Pixels:
-    """From float32, -1 to 1, to the nearest grey level, uint8; what is beyond is clipped."""
+    """Convert float32, -1 to 1, to the nearest grey level, uint8; values beyond are clipped."""
     levels = np.clip(np.rint((images + 1) * np.float32(127.5)), 0, 255)
     return np.asarray(levels, dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""The training of one generator: epochs over the real images, each of them kept on disk."""
+"""The training of one generator on real images, with a checkpoint after each epoch."""
 
 from __future__ import annotations
 
@@ -17,44 +17,23 @@ from galaxy_edge.errors import UsageError
 from galaxy_edge.files import replacing
 from galaxy_edge.inputs.images import Pixels
 from galaxy_edge_train.augmentation import Floats, turn
+from galaxy_edge_train.families import Budget
 from galaxy_edge_train.generators.generator import Generator, to_floats
 
-#: Samples are drawn with a running average of the weights of every eighth step, over the last
-#: thousand steps or so: the last weights alone are still on the move.
+#: The final weights are a running average over about the last thousand steps, because the weights
+#: of single steps still vary. It is updated every `_STRIDE` steps, and keeps the share `_DECAY`.
 _STRIDE = 8
-_AVERAGING = 0.992
-#: Until then it is weighted towards its last few updates: the first weights are chance.
+_DECAY = 0.992
+#: In the beginning the average covers only about the last `_RECENT` updates, because the first
+#: weights are random.
 _RECENT = 4
-#: The third number of the seeds of what is drawn once an epoch, apart from those of its batches.
-_EPOCH = 2**32 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """When a generator has been trained enough.
-
-    Attributes:
-        epochs: after as many passes over the images.
-        minutes: or at the end of the first epoch after as long, if that comes sooner.
-    """
-
-    epochs: int
-    minutes: float = math.inf
-
-    def __post_init__(self) -> None:
-        if self.epochs < 1:
-            raise UsageError(f"epochs must be at least 1, not {self.epochs}")
-        if not self.minutes > 0:
-            raise UsageError(f"minutes must be positive, not {self.minutes}")
-
-    def is_spent(self, losses: list[float], seconds: float) -> bool:
-        """Say whether training is over after epochs of these losses and as many seconds."""
-        return len(losses) >= self.epochs or seconds >= 60 * self.minutes
+#: Third number of the seed for what is drawn once per epoch; batches have their index there.
+_EPOCH_STREAM = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a generator has come: the mean loss of each epoch, and the seconds they took."""
+    """How far a training has come: the mean loss of each epoch, and the total time in seconds."""
 
     losses: list[float]
     seconds: float
@@ -69,11 +48,11 @@ def fit(
     *,
     batch_size: int = 32,
     seed: int = 0,
-    told: Callable[[int, int, int, float], None] = lambda *_: None,
+    on_step: Callable[[int, int, int, float], None] = lambda *_: None,
 ) -> Progress:
-    """Train a generator, or go on with what an earlier call left in ``checkpoint``.
+    """Train a generator, or continue from the ``checkpoint`` of an earlier call.
 
-    At the end its weights are the running average of those it had under way.
+    At the end, the weights of the generator are a running average over the last steps.
 
     Args:
         generator: a new one.
@@ -81,9 +60,11 @@ def fit(
         sources: float32 [N, sources], one-hot.
         checkpoint: an ``.npz`` file, written after each epoch.
         budget: when to stop.
-        batch_size: images a step.
-        seed: of the order, the symmetries and all noise; the weights follow Keras's own seed.
-        told: called after each step with epoch, step, steps an epoch, and the epoch's mean loss.
+        batch_size: images per training step.
+        seed: seed of the order, the symmetries and all noise; the initial weights depend on
+            Keras's own seed.
+        on_step: called after each step with the epoch, the step, the steps per epoch, and the mean
+            loss of the epoch so far.
 
     Raises:
         UsageError: the training diverged, or the checkpoint is damaged.
@@ -94,7 +75,7 @@ def fit(
         clipnorm=1.0,
     )
     generator.compile(optimizer=optimizer)
-    _touch(generator, images, sources)
+    _build(generator, images, sources)
     optimizer.build(generator.trainable_variables)
     average = [np.array(weight) for weight in generator.get_weights()]
     progress = _restore(generator, average, checkpoint)
@@ -102,54 +83,54 @@ def fit(
     while not budget.is_spent(losses, seconds):
         started = time.monotonic()
         epoch = len(losses)
-        order = np.random.default_rng([seed, epoch, _EPOCH]).permutation(len(images))
-        # A smaller batch at the end would have the step compiled for another number of images.
+        order = np.random.default_rng([seed, epoch, _EPOCH_STREAM]).permutation(len(images))
+        # No smaller batch at the end: Keras would compile the step again for its size.
         steps = max(1, len(images) // batch_size)
         total = 0.0
         for step in range(steps):
             rng = np.random.default_rng([seed, epoch, step])
             chosen = order[step * batch_size : (step + 1) * batch_size]
-            batch = to_floats(_turned(images[chosen], rng))
+            batch = to_floats(_random_symmetries(images[chosen], rng))
             inputs = (batch, sources[chosen], *generator.draw(len(chosen), rng))
             generator.reset_metrics()
             total += float(generator.train_on_batch(inputs))
-            updates, between = divmod(epoch * steps + step, _STRIDE)
-            if not between:
-                _follow(average, generator, updates)
-            told(epoch + 1, step + 1, steps, total / (step + 1))
+            updates, remainder = divmod(epoch * steps + step, _STRIDE)
+            if not remainder:
+                _update_average(average, generator, updates)
+            on_step(epoch + 1, step + 1, steps, total / (step + 1))
         if not math.isfinite(total):
             raise UsageError(
                 f"the training of the {type(generator).__name__} diverged in epoch {epoch + 1}; "
-                "begin anew with another --seed or --batch-size"
+                "start again with another --seed or --batch-size"
             )
         losses.append(total / steps)
         seconds += time.monotonic() - started
-        _keep(generator, average, checkpoint, Progress(losses, seconds))
+        _save(generator, average, checkpoint, Progress(losses, seconds))
     generator.set_weights(average)
-    generator.settle(images, sources)
+    generator.prepare_sampling(images, sources)
     return Progress(losses, seconds)
 
 
-def _turned(images: Pixels, rng: np.random.Generator) -> Pixels:
-    # The sky has no up: eight times the images, and not one pixel is interpolated.
+def _random_symmetries(images: Pixels, rng: np.random.Generator) -> Pixels:
+    # The sky has no preferred direction: this gives eight times the images without interpolation.
     symmetries = rng.integers(8, size=len(images))
     return np.stack([turn(image, int(s)) for image, s in zip(images, symmetries, strict=True)])
 
 
-def _touch(generator: Generator, images: Pixels, sources: Floats) -> None:
-    """Have Keras see the model built: its parts are, but it has never been called."""
+def _build(generator: Generator, images: Pixels, sources: Floats) -> None:
+    """Call the model once: Keras regards it as built only then, although its parts are."""
     inputs = generator.draw(2, np.random.default_rng(0))
     generator((to_floats(images[:1]).repeat(2, axis=0), sources[:1].repeat(2, axis=0), *inputs))
 
 
-def _follow(average: list[Floats], generator: Generator, updates: int) -> None:
-    """Move the running average on; in a short training it is of the later steps, not the first."""
-    share = max(1 - _AVERAGING, min(1.0, _RECENT / (_RECENT + updates)))
+def _update_average(average: list[Floats], generator: Generator, updates: int) -> None:
+    """Update the running average; in a short training it covers the later steps."""
+    share = max(1 - _DECAY, min(1.0, _RECENT / (_RECENT + updates)))
     for kept, weight in zip(average, generator.get_weights(), strict=True):
         np.add(kept, share * (weight - kept), out=kept)
 
 
-def _keep(
+def _save(
     generator: Generator, average: list[Floats], checkpoint: Path, progress: Progress
 ) -> None:
     arrays = {f"average-{i}": kept for i, kept in enumerate(average)} | {
@@ -172,10 +153,10 @@ def _restore(generator: Generator, average: list[Floats], checkpoint: Path) -> P
             return Progress(**json.loads(str(arrays["progress"])))
     except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile) as error:
         raise UsageError(
-            f"{checkpoint} is damaged ({error!r}); delete it and train anew"
+            f"{checkpoint} is damaged ({error!r}); delete it and train again"
         ) from error
 
 
 def _variables(generator: Generator) -> list[keras.Variable]:
-    """The weights and what Adam remembers of them."""
+    """The weights and the state of Adam."""
     return [*generator.trainable_variables, *generator.optimizer.variables]

@@ -16,18 +16,20 @@ from galaxy_edge_train.generators.generator import Arrays, Generator, normal, ru
 
 _LATENT = 96
 #: Images encoded at once.
-_AT_ONCE = 256
+_ENCODE_BATCH = 256
 _WIDTHS = (32, 64, 96, 128)
 
 
 class Vae(Generator):
     """A convolutional VAE (Kingma & Welling 2014, arXiv:1312.6114).
 
-    The variance of its pixels is the one that fits each batch best (Rybkin, Daniilidis & Levine
-    2021, arXiv:2006.13202), so that no weight between the two terms of the loss has to be chosen.
-    Samples come from where the training images lie, a normal distribution of latent variables for
-    each source (Ghosh et al. 2020, arXiv:1903.12436): the standard one covers places that no image
-    came from. They are the decoder's means, smooth as those of every VAE.
+    The variance of the pixels is the one that fits each batch best (Rybkin, Daniilidis & Levine
+    2021, arXiv:2006.13202), so that the two terms of the loss need no weight between them.
+
+    Samples are drawn from one normal distribution of latent variables per source, fitted to the
+    training images (Ghosh et al. 2020, arXiv:1903.12436). The standard normal distribution also
+    covers regions that no image was encoded to. Samples are the means of the decoder, so they are
+    smooth, as with every VAE.
     """
 
     epochs = 120
@@ -37,10 +39,11 @@ class Vae(Generator):
         super().__init__(size, sources)
         self.encoder = _encoder(size, sources)
         self.decoder = _decoder(size, sources)
-        self._places: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]] = []
+        #: Of each source: mean of the latent variables, and Cholesky factor of their covariance.
+        self._distributions: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]] = []
 
     def draw(self, count: int, rng: np.random.Generator) -> Arrays:
-        """The noise of the latent variables: float32 [B, latent]."""
+        """Noise for the latent variables: float32 [B, latent]."""
         return (normal(rng, count, _LATENT),)
 
     def call(self, inputs: Sequence[Any]) -> Any:
@@ -55,25 +58,25 @@ class Vae(Generator):
         self.add_loss(misfit + ops.mean(ops.sum(divergence, axis=-1)) / values)
         return pixels
 
-    def settle(self, images: Pixels, sources: Floats) -> None:
-        """Find where the images of each source lie among the latent variables."""
-        self._places = []
+    def prepare_sampling(self, images: Pixels, sources: Floats) -> None:
+        """Fit the distribution of the latent variables of each source."""
+        self._distributions = []
         for source in np.eye(self.sources, dtype=np.float32):
             chosen = images[sources @ source == 1]
             parts = [
                 run(self.encoder, to_floats(part), np.tile(source, (len(part), 1)))
-                for part in np.array_split(chosen, -(-len(chosen) // _AT_ONCE))
+                for part in np.array_split(chosen, -(-len(chosen) // _ENCODE_BATCH))
             ]
             mean, log_variance = np.split(np.concatenate(parts).astype(np.float64), 2, axis=-1)
             scatter = (mean - mean.mean(axis=0)).T @ (mean - mean.mean(axis=0)) / len(mean)
             spread = scatter + np.diag(np.exp(log_variance).mean(axis=0))
-            self._places.append((mean.mean(axis=0), np.linalg.cholesky(spread)))
+            self._distributions.append((mean.mean(axis=0), np.linalg.cholesky(spread)))
 
     def sample(self, sources: Floats, rng: np.random.Generator) -> Floats:
-        """Decode latent variables from where the images of each source lie."""
+        """Decode latent variables drawn from the distribution of each source."""
         latent = normal(rng, len(sources), _LATENT)
         for row, source in enumerate(sources.argmax(axis=1)):
-            centre, spread = self._places[source]
+            centre, spread = self._distributions[source]
             latent[row] = centre + spread @ latent[row]
         return run(self.decoder, latent, sources)
 

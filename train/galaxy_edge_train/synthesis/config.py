@@ -1,4 +1,7 @@
-"""Every number of a synthesis, as a frozen dataclass that travels as JSON."""
+"""All parameters of a synthesis, as a frozen dataclass that converts to JSON.
+
+Importing this module does not import Keras, so that the command line can take its defaults from it.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,7 @@ from typing import Any
 
 from galaxy_edge.errors import UsageError
 from galaxy_edge.inputs.preprocessing import Preprocessing
-from galaxy_edge_train.generators import FAMILIES
-from galaxy_edge_train.generators.generator import MULTIPLE
-from galaxy_edge_train.generators.training import Budget
+from galaxy_edge_train.families import FAMILY_NAMES, MULTIPLE, Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +19,15 @@ class SynthesisConfig:
     """The resolved configuration of a synthesis.
 
     Attributes:
-        families: names in `FAMILIES`; each makes its share of the fakes.
+        families: names from `FAMILY_NAMES`; each family makes its share of the fakes.
         size: height and width of all images, pixels; a multiple of 16.
-        train, valid: at most as many images of each class; the documented counts.
-        epochs: passes of each generator over the training half; None for its family's own.
-        minutes: a generator's training ends with the epoch in which these have passed; None for
-            no limit. How far it comes then depends on the machine.
-        batch_size: images a step.
-        seed: of weights, order, symmetries, noise and samples.
+        train, valid: maximum number of images of each class; the defaults are the documented
+            counts.
+        epochs: passes of each generator over the training split; None for the family's own number.
+        minutes: training of a generator stops at the end of the epoch that reaches this time; None
+            for no limit. With a limit, the number of epochs depends on the machine.
+        batch_size: images per training step.
+        seed: seed of weights, order, symmetries, noise and samples.
     """
 
     families: tuple[str, ...] = ("diffusion",)
@@ -39,10 +41,12 @@ class SynthesisConfig:
 
     def __post_init__(self) -> None:
         for name in self.families:
-            if name not in FAMILIES:
-                raise UsageError(f"there is no generator {name!r}, but {', '.join(FAMILIES)}")
+            if name not in FAMILY_NAMES:
+                raise UsageError(
+                    f"unknown generator {name!r}; choose from {', '.join(FAMILY_NAMES)}"
+                )
         if not self.families or len(set(self.families)) != len(self.families):
-            raise UsageError("generators must be given, each once")
+            raise UsageError("name at least one generator, and each only once")
         if self.size < MULTIPLE or self.size % MULTIPLE:
             raise UsageError(f"the size must be a multiple of {MULTIPLE} pixels, not {self.size}")
         for name in ("train", "valid", "batch_size"):
@@ -51,18 +55,22 @@ class SynthesisConfig:
         if not 0 <= self.seed < 2**32:
             raise UsageError(f"the seed must lie between 0 and {2**32 - 1}, not {self.seed}")
         if self.minutes is not None and not math.isfinite(self.minutes):
-            raise UsageError(f"minutes must be a number, not {self.minutes}")
-        for name in self.families:
-            self.budget(name)  # refuses what it cannot be
+            raise UsageError(f"minutes must be a finite number, not {self.minutes}")
+        self.budget(1)  # raises if epochs or minutes are out of range
 
-    def budget(self, family: str) -> Budget:
-        """How long a family is trained."""
-        epochs = FAMILIES[family].epochs if self.epochs is None else self.epochs
+    def budget(self, family_epochs: int) -> Budget:
+        """When to stop training a generator.
+
+        Args:
+            family_epochs: the number of epochs of the generator's family, which applies when the
+                configuration sets none.
+        """
+        epochs = family_epochs if self.epochs is None else self.epochs
         return Budget(epochs) if self.minutes is None else Budget(epochs, self.minutes)
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How a real image of any size becomes a cutout: by Lanczos, antialiased."""
+        """How a real image of any size becomes a cutout: an antialiased Lanczos resize."""
         return Preprocessing(size=self.size, resize="lanczos")
 
     def document(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What astronomers would compare of real and synthetic galaxies, measured on images."""
+"""Measures by which astronomers compare real and synthetic galaxies, taken on images."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from galaxy_edge.inputs.images import Pixels
 
 Numbers = npt.NDArray[np.float64]
 
-#: Shares of the light whose radii make the concentration (Bershady, Jangren & Conselice 2000, AJ
-#: 119, 2645).
+#: The concentration compares the radii that hold these shares of the light (Bershady, Jangren &
+#: Conselice 2000, AJ 119, 2645).
 _INNER, _OUTER = 0.2, 0.8
 
 
@@ -29,15 +29,15 @@ def luminance(images: Pixels) -> Numbers:
 def power_spectra(light: Numbers) -> Numbers:
     """Azimuthally averaged power spectra.
 
-    A Hann window keeps the frame's edges, where an image does not go on at the other side, out of
-    all frequencies.
+    A Hann window hides the edges of the frame: an image does not continue at the opposite edge, and
+    this jump would add power at all frequencies.
 
     Args:
         light: [N, size, size].
 
     Returns:
-        [N, size // 2 - 1]: the mean power at spatial frequencies from 1 to 2, 2 to 3, ... cycles
-        an image, the mean light taken out; units of ``light`` squared.
+        [N, size // 2 - 1]: the mean power at spatial frequencies of 1 to 2, 2 to 3, ... cycles per
+        image, after subtracting the mean light; in units of ``light`` squared.
     """
     size = light.shape[1]
     window = np.hanning(size)
@@ -48,41 +48,42 @@ def power_spectra(light: Numbers) -> Numbers:
 
 
 def radial_profiles(light: Numbers) -> Numbers:
-    """Mean light at each radius about the frame's centre, where cutouts have their galaxy.
+    """Mean light at each radius from the centre of the frame, where a cutout has its galaxy.
 
     Args:
         light: [N, size, size].
 
     Returns:
-        [N, size // 2]: from 0 to 1, 1 to 2, ... pixels.
+        [N, size // 2]: at radii of 0 to 1, 1 to 2, ... pixels.
     """
     size = light.shape[1]
     return _rings(light, (size - 1) / 2, size // 2, first=0)
 
 
 def colours(images: Pixels) -> Numbers:
-    """Colours of each image: red over green and green over blue, as differences of magnitudes.
+    """Colours of each image in magnitudes: red minus green, and green minus blue.
 
     Args:
         images: uint8 [N, size, size, 3].
 
     Returns:
-        [N, 2], of the light above the sky (each channel's median along the frame's edge); as
-        displayed: a stretched image is not linear in flux.
+        [N, 2], from the light above the sky (the median of each channel along the edge of the
+        frame). These are colours as displayed: a stretched image is not linear in flux.
     """
     flux = np.maximum(_above_sky(images / 255.0).sum(axis=(1, 2)), 1e-3)
     return np.asarray(-2.5 * np.log10(flux[:, :2] / flux[:, 1:]), dtype=np.float64)
 
 
 def concentrations(light: Numbers) -> Numbers:
-    """How much of a galaxy's light lies at its centre.
+    """How concentrated the light of each galaxy is.
 
     Args:
         light: [N, size, size].
 
     Returns:
-        [N]: C = 5 log10(r80 / r20), of the radii that hold 80 and 20 per cent of the light above
-        the sky, about the frame's centre; NaN for an image with no light above it.
+        [N]: C = 5 log10(r80 / r20), where r80 and r20 are the radii from the centre of the frame
+        that hold 80 and 20 per cent of the light above the sky; NaN for an image with no light
+        above the sky.
     """
     size = light.shape[1]
     above = _above_sky(light[..., None])[..., 0]
@@ -97,7 +98,7 @@ def concentrations(light: Numbers) -> Numbers:
 
 
 def _above_sky(images: Numbers) -> Numbers:
-    """Light above the median of the frame's outermost pixels, none of it negative."""
+    """Light above the median of the outermost pixels of the frame; negative values become 0."""
     edge = np.concatenate(
         [images[:, 0], images[:, -1], images[:, 1:-1, 0], images[:, 1:-1, -1]], axis=1
     )

@@ -1,4 +1,4 @@
-"""How real the fakes look: numbers, one figure and a contact sheet."""
+"""How realistic the fakes look: numbers, a figure and a contact sheet."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from galaxy_edge.inputs.labelled import images_below
 from galaxy_edge_train.synthesis import measures
 from galaxy_edge_train.synthesis.measures import Numbers
 
-#: Images of each kind that are looked at, and shown.
+#: Maximum number of images of each kind: measured, and shown on the contact sheet.
 _MEASURED = 1000
 _SHOWN = 12
 #: Side of an image on the contact sheet, pixels.
@@ -27,34 +27,34 @@ _COLOURS = {"vae": "#c8553d", "gan": "#588157", "diffusion": "#7b5ea7"}
 
 
 def report(data: Path) -> None:
-    """Compare the validation half's fakes with its reals, which no generator has seen.
+    """Compare the fakes of the validation split with its reals, which no generator has seen.
 
     Args:
-        data: holds ``Valid/Real/SOURCE`` and ``Valid/Fake/FAMILY/SOURCE``. The training half's
-            reals are compared with them as well: what two halves of the same sky differ by is as
-            close as a generator can be expected to come.
+        data: the data set, with ``Valid/Real/SOURCE``, ``Valid/Fake/FAMILY/SOURCE`` and
+            ``Train/Real/SOURCE``. The reals of the training split are compared as well: no
+            generator can be expected to come closer than two splits of the same sky.
 
-    Writes ``realism.json``, ``realism.png`` and ``contact_sheet.png`` into it.
+    Writes ``realism.json``, ``realism.png`` and ``contact_sheet.png`` into ``data``.
     """
     valid = _images(data / "Valid" / "Real")
-    kinds = {"real, training half": _images(data / "Train" / "Real")} | {
+    kinds = {"real, training split": _images(data / "Train" / "Real")} | {
         folder.name: _images(folder) for folder in sorted((data / "Valid" / "Fake").iterdir())
     }
-    reference = _Measured(valid)
-    measured = {name: _Measured(images) for name, images in kinds.items()}
+    reference = _Measurements(valid)
+    measured = {name: _Measurements(images) for name, images in kinds.items()}
     document = {
-        "images": {"real, validation half": len(valid)}
+        "images": {"real, validation split": len(valid)}
         | {name: len(images) for name, images in kinds.items()},
-        "against the real validation half": {
-            name: each.against(reference) for name, each in measured.items()
+        "against the real validation split": {
+            name: each.differences_from(reference) for name, each in measured.items()
         },
     }
     write_text(data / "realism.json", json.dumps(document, indent=1) + "\n")
-    _draw(data / "realism.png", {"real, validation half": reference} | measured)
+    _draw(data / "realism.png", {"real, validation split": reference} | measured)
     _sheet(data / "contact_sheet.png", data / "Valid")
 
 
-class _Measured:
+class _Measurements:
     """The measures of one kind of images."""
 
     def __init__(self, images: Pixels) -> None:
@@ -65,21 +65,23 @@ class _Measured:
         concentrations = measures.concentrations(light)
         self.concentrations = concentrations[np.isfinite(concentrations)]
 
-    def against(self, other: _Measured) -> dict[str, Any]:
-        """Differences from another kind.
+    def differences_from(self, other: _Measurements) -> dict[str, Any]:
+        """Differences from another kind of images.
 
-        Spectra: root mean square over frequencies of log10 of the ratio of mean powers. Profiles:
-        of the difference of mean light, 0 to 1. The rest: Kolmogorov-Smirnov statistics, 0 for
-        equal distributions and 1 for disjoint ones.
+        Returns:
+            The power spectrum: root mean square, over frequencies, of log10 of the ratio of mean
+            powers. The radial profile: root mean square, over radii, of the difference of mean
+            light, 0 to 1. All others: Kolmogorov-Smirnov statistics, from 0 for equal
+            distributions to 1 for disjoint ones, or None if a kind has no image with the measure.
         """
         floor = 1e-12
         ratio = np.log10((self.spectrum + floor) / (other.spectrum + floor))
         return {
             "power_spectrum_log10": _rms(ratio),
             "radial_profile": _rms(self.profile - other.profile),
-            "red_green": _apart(self.colours[:, 0], other.colours[:, 0]),
-            "green_blue": _apart(self.colours[:, 1], other.colours[:, 1]),
-            "concentration": _apart(self.concentrations, other.concentrations),
+            "red_green": _ks_statistic(self.colours[:, 0], other.colours[:, 0]),
+            "green_blue": _ks_statistic(self.colours[:, 1], other.colours[:, 1]),
+            "concentration": _ks_statistic(self.concentrations, other.concentrations),
         }
 
 
@@ -87,7 +89,7 @@ def _rms(values: Numbers) -> float:
     return float(np.sqrt(np.mean(values**2)))
 
 
-def _apart(some: Numbers, others: Numbers) -> float | None:
+def _ks_statistic(some: Numbers, others: Numbers) -> float | None:
     if not (len(some) and len(others)):
         return None
     return float(stats.ks_2samp(some, others).statistic)
@@ -95,17 +97,17 @@ def _apart(some: Numbers, others: Numbers) -> float | None:
 
 def _images(folder: Path) -> Pixels:
     files = images_below(folder)
-    # Evenly over the list: the files of one source lie side by side.
+    # Spread over the whole list, as the files of one source are consecutive.
     chosen = np.linspace(0, len(files) - 1, min(len(files), _MEASURED)).astype(int)
-    return np.stack([_opened(files[i]) for i in chosen])
+    return np.stack([_open(files[i]) for i in chosen])
 
 
-def _opened(path: Path) -> Pixels:
+def _open(path: Path) -> Pixels:
     with Image.open(path) as image:
         return np.asarray(image)
 
 
-def _draw(path: Path, kinds: dict[str, _Measured]) -> None:
+def _draw(path: Path, kinds: dict[str, _Measurements]) -> None:
     figure = Figure(figsize=(11, 7), layout="constrained")
     (spectra, profiles, light), (red, blue, legend) = figure.subplots(2, 3)
     for name, each in kinds.items():
@@ -113,7 +115,7 @@ def _draw(path: Path, kinds: dict[str, _Measured]) -> None:
         style: dict[str, Any] = {
             "label": name,
             "color": "#222222" if real else _COLOURS.get(name, "#3b6ea5"),
-            "ls": "--" if name == "real, training half" else "-",
+            "ls": "--" if name == "real, training split" else "-",
             "lw": 1.4,
         }
         spectra.plot(np.arange(1, len(each.spectrum) + 1), each.spectrum, **style)
@@ -123,7 +125,7 @@ def _draw(path: Path, kinds: dict[str, _Measured]) -> None:
             (red, each.colours[:, 0], (-1.5, 1.5)),
             (blue, each.colours[:, 1], (-1.5, 1.5)),
         ):
-            shown = np.clip(values, low, high)  # what lies beyond is in the outermost bars
+            shown = np.clip(values, low, high)  # values beyond the limits go to the outermost bars
             axes.hist(shown, np.linspace(low, high, 41), density=True, histtype="step", **style)
     spectra.set(
         title="Radial power spectrum", xlabel="cycles per image", xscale="log", yscale="log"
@@ -141,15 +143,15 @@ def _draw(path: Path, kinds: dict[str, _Measured]) -> None:
 
 
 def _sheet(path: Path, valid: Path) -> None:
-    """Rows of images: reals of each source, then fakes of each family after each source."""
+    """Rows of images: the reals of each source, then the fakes of each family and source."""
     folders = sorted((valid / "Real").iterdir())
     folders += [
         s for family in sorted((valid / "Fake").iterdir()) for s in sorted(family.iterdir())
     ]
     images, captions = [], []
     for folder in folders:
-        row = [Image.fromarray(_opened(file)) for file in images_below(folder)[:_SHOWN]]
-        # The rest of a short row stays as dark as the sky.
+        row = [Image.fromarray(_open(file)) for file in images_below(folder)[:_SHOWN]]
+        # A short row is filled up with black.
         images += row + [Image.new("RGB", (1, 1))] * (_SHOWN - len(row))
         captions += [folder.relative_to(valid).as_posix()] * len(row) + [""] * (_SHOWN - len(row))
     with replacing(path) as temporary:

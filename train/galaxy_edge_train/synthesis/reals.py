@@ -1,4 +1,4 @@
-"""The user's real cutouts: read, brought to one size, and split in halves by what they show."""
+"""The user's real cutouts: read, resized, and split by the content of the images."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 from galaxy_edge.errors import DatasetError, ImageError
 from galaxy_edge.inputs import images
 from galaxy_edge.inputs.images import Pixels
-from galaxy_edge.inputs.labelled import images_below
+from galaxy_edge.inputs.labelled import Split, images_below
 from galaxy_edge.inputs.preprocessing import Preprocessing
 
-Half: TypeAlias = Literal["Train", "Valid"]
-HALVES: tuple[Half, Half] = ("Train", "Valid")
-#: The documented counts, 3,000 and 1,000, as a share.
+#: The splits of a synthesis; it has no "Test".
+SPLITS: tuple[Split, ...] = ("Train", "Valid")
+#: From the documented counts: 1,000 validation images to 3,000 training images.
 _VALID_SHARE = 0.25
 
 
@@ -27,9 +26,9 @@ class Cutout:
     """One real image.
 
     Attributes:
-        path: the file it was first met in.
-        digest: SHA-256 of the decoded image in its own size, hexadecimal: not of the file that
-            holds it, nor of what ``pixels`` makes of it.
+        path: the first file found with this image.
+        digest: SHA-256 of the decoded image at its original size, hexadecimal. It depends neither
+            on the file format nor on the size of ``pixels``.
         pixels: uint8 (size, size, 3), RGB.
     """
 
@@ -43,14 +42,14 @@ class Source:
     """The cutouts of one folder.
 
     Attributes:
-        name: the folder's.
-        halves: "Train" and "Valid", each in the order of its digests. No image is in two halves,
-            or in two sources.
+        name: name of the folder.
+        splits: "Train" and "Valid", each sorted by digest. No image is in two splits or in two
+            sources.
         faults: files that could not be read, and why.
     """
 
     name: str
-    halves: dict[Half, tuple[Cutout, ...]]
+    splits: dict[Split, tuple[Cutout, ...]]
     faults: tuple[tuple[Path, str], ...]
 
 
@@ -61,30 +60,31 @@ def read(
 ) -> list[Source]:
     """Read folders of real cutouts, one source each.
 
-    A folder that has `Train` and `Valid` inside is split as it stands. Otherwise the digest of an
-    image decides alone, one in four for validation: an image never changes sides when others come
-    or go, and its doubles are with it.
+    A folder that contains `Train` and `Valid` keeps that split. In any other folder the digest of
+    an image decides its split; about one in four goes to validation. So an image never changes
+    split when others are added or removed, and duplicates are always in the same split.
 
     Args:
-        folders: searched with the folders below them.
+        folders: searched recursively.
         preprocessing: its ``size`` and filter make the cutouts.
-        progress: called with the files done so far and their number.
+        progress: called with the number of files done so far and the total.
 
     Raises:
-        DatasetError: with every folder that is missing or empty, named like another, holds fakes,
-            or has fewer than two readable images for a half.
+        DatasetError: lists every folder that is missing or empty, has the same name as another,
+            contains fakes, or has fewer than two readable images for a split.
     """
     _check_names(folders)
-    listed = [_listed(folder) for folder in folders]
+    listed = [_list_images(folder) for folder in folders]
     problems = [
-        f"{folder} holds no images to learn from"
+        f"{folder} contains no images; give a folder of real cutouts"
         for folder, files in zip(folders, listed, strict=True)
         if not files
     ]
     problems += [
-        f"{path} would be learned from: give the folders of real images alone"
+        f"{path} contains fakes, which would be used as real images: give only folders of real "
+        "images"
         for folder, files in zip(folders, listed, strict=True)
-        for path in (_fakes(folder) if files else ())
+        for path in (_fake_folders(folder) if files else ())
     ]
     if problems:
         raise DatasetError(", ".join(map(str, folders)), problems)
@@ -93,81 +93,85 @@ def read(
     with ThreadPoolExecutor() as pool:
         for folder, files in zip(folders, listed, strict=True):
             source = _Found(folder.absolute().name)
-            results = pool.map(partial(_decoded, preprocessing), [path for path, _ in files])
-            for (path, half), result in zip(files, results, strict=True):
-                source.add(path, half, result)
+            results = pool.map(partial(_decode, preprocessing), [path for path, _ in files])
+            for (path, split), result in zip(files, results, strict=True):
+                source.add(path, split, result)
                 done += 1
                 progress(done, total)
             found.append(source)
-    sources = _without_doubles(found)
+    sources = _without_duplicates(found)
     short = [
-        f"{source.name} has {len(source.halves[half])} readable images for {half}, and needs two"
-        + "".join(f" ({path}: {fault})" for path, fault in source.faults[:1])
+        f"{source.name}: {len(source.splits[split])} readable images for {split}; at least two are "
+        "needed" + "".join(f" ({path}: {fault})" for path, fault in source.faults[:1])
         for source in sources
-        for half in HALVES
-        if len(source.halves[half]) < 2
+        for split in SPLITS
+        if len(source.splits[split]) < 2
     ]
     if short:
         raise DatasetError(", ".join(map(str, folders)), short)
     return sources
 
 
-def half_of(digest: str) -> Half:
-    """The half an image belongs to, by its digest alone."""
+def split_of(digest: str) -> Split:
+    """The split of an image; it depends only on the digest."""
     return "Valid" if int(digest[:16], 16) < _VALID_SHARE * 16**16 else "Train"
 
 
 class _Found:
-    """What was found in a folder, by digest."""
+    """The images of one folder, by split and digest."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.halves: dict[Half, dict[str, Cutout]] = {half: {} for half in HALVES}
+        self.splits: dict[Split, dict[str, Cutout]] = {split: {} for split in SPLITS}
         self.faults: list[tuple[Path, str]] = []
 
-    def add(self, path: Path, half: Half | None, result: tuple[str, Pixels] | str) -> None:
+    def add(self, path: Path, split: Split | None, result: tuple[str, Pixels] | str) -> None:
         if isinstance(result, str):
             self.faults.append((path, result))
             return
         digest, pixels = result
-        self.halves[half or half_of(digest)].setdefault(digest, Cutout(path, digest, pixels))
+        self.splits[split or split_of(digest)].setdefault(digest, Cutout(path, digest, pixels))
 
 
-def _without_doubles(found: list[_Found]) -> list[Source]:
-    """Keep each image once, so that no generator learns from what another folder validates with.
+def _without_duplicates(found: list[_Found]) -> list[Source]:
+    """Keep each image once, so that no generator trains on another folder's validation images.
 
-    It stays in a validation half, if it is in one, and in the first source of those that have it.
+    An image that is in any validation split stays there. Among several sources, the first that
+    has the image keeps it.
     """
     seen: set[str] = set()
-    kept: list[dict[Half, tuple[Cutout, ...]]] = [{} for _ in found]
-    for half in reversed(HALVES):
-        for source, halves in zip(found, kept, strict=True):
-            new = sorted(source.halves[half].keys() - seen)
+    kept: list[dict[Split, tuple[Cutout, ...]]] = [{} for _ in found]
+    # Validation first.
+    for split in reversed(SPLITS):
+        for source, splits in zip(found, kept, strict=True):
+            new = sorted(source.splits[split].keys() - seen)
             seen.update(new)
-            halves[half] = tuple(source.halves[half][digest] for digest in new)
+            splits[split] = tuple(source.splits[split][digest] for digest in new)
     return [
-        Source(source.name, halves, tuple(source.faults))
-        for source, halves in zip(found, kept, strict=True)
+        Source(source.name, splits, tuple(source.faults))
+        for source, splits in zip(found, kept, strict=True)
     ]
 
 
 def _check_names(folders: Sequence[Path]) -> None:
-    """Sources are told apart by the names of their folders, which become folders again."""
+    """Check that the folders' names are unique and usable, as the output has folders of them."""
     problems = []
     names: list[str] = []
     for folder in folders:
         name = folder.absolute().name
         if not name or name.startswith("."):
-            problems.append(f"{folder} cannot name a source; give a folder whose name is no dot's")
+            problems.append(
+                f"{folder} cannot name a source; give a folder whose name does not start with a dot"
+            )
         if name.casefold() in names:
-            problems.append(f"{folder}: another folder is called {name}, too")
+            problems.append(f"{folder}: another folder is also called {name}; rename one of them")
         names.append(name.casefold())
     if problems:
         raise DatasetError(", ".join(map(str, folders)), problems)
 
 
-def _fakes(folder: Path) -> list[Path]:
-    """Folders of fakes in a folder, or in its halves, which somebody labelled."""
+def _fake_folders(folder: Path) -> list[Path]:
+    """The folders called "Fake" in a folder or one level below it: a labelled data set's."""
     below = [folder, *(entry for entry in folder.iterdir() if entry.is_dir())]
     return sorted(
         entry
@@ -177,18 +181,20 @@ def _fakes(folder: Path) -> list[Path]:
     )
 
 
-def _listed(folder: Path) -> list[tuple[Path, Half | None]]:
+def _list_images(folder: Path) -> list[tuple[Path, Split | None]]:
+    """The image files of a folder, each with its split if the folder has one."""
     if not folder.is_dir():
         return []
     below: dict[str, Path] = {
         entry.name.casefold(): entry for entry in sorted(folder.iterdir()) if entry.is_dir()
     }
-    if all(half.casefold() in below for half in HALVES):
-        return [(path, half) for half in HALVES for path in images_below(below[half.casefold()])]
+    if all(split.casefold() in below for split in SPLITS):
+        return [(path, split) for split in SPLITS for path in images_below(below[split.casefold()])]
     return [(path, None) for path in images_below(folder)]
 
 
-def _decoded(preprocessing: Preprocessing, path: Path) -> tuple[str, Pixels] | str:
+def _decode(preprocessing: Preprocessing, path: Path) -> tuple[str, Pixels] | str:
+    """The digest and the cutout of an image file, or what is wrong with it."""
     try:
         image = images.read(path, preprocessing.stretch)
         digest = hashlib.sha256(f"{image.size}".encode() + image.tobytes()).hexdigest()

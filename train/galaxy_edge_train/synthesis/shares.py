@@ -1,4 +1,4 @@
-"""How many images come from where."""
+"""How many images each source and each generator contributes."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ from collections.abc import Sequence
 
 
 def allocate(wanted: int, available: Sequence[int]) -> list[int]:
-    """Take as evenly as possible from several stocks.
+    """Take items from several stocks, as evenly as possible.
 
     Args:
-        wanted: in all.
-        available: in each stock.
+        wanted: number of items to take in total.
+        available: number of items in each stock.
 
     Returns:
-        What each gives: ``wanted`` in all, or everything there is.
+        The number to take from each stock. They add up to ``wanted``, or to everything available
+        if that is less.
     """
     given = [0] * len(available)
     left = min(wanted, sum(available))
-    # The smallest stock first: what it cannot give is shared among those that come after it.
+    # Smallest stock first: the larger ones after it share what it cannot give.
     for done, i in enumerate(sorted(range(len(available)), key=lambda i: available[i])):
         given[i] = min(available[i], left // (len(available) - done))
         left -= given[i]
     return given
 
 
-def split(total: int, parts: int) -> list[int]:
-    """Divide into whole parts that differ by one at most, the larger first."""
+def divide(total: int, parts: int) -> list[int]:
+    """Divide a total into whole parts that differ by at most one, the larger ones first."""
     return [total // parts + (part < total % parts) for part in range(parts)]

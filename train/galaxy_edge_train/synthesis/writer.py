@@ -1,4 +1,4 @@
-"""The one way in which images of either class become files."""
+"""The one function that writes images of either class to files."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from galaxy_edge.inputs.images import Pixels
 def write(folder: Path, images: Iterable[Pixels]) -> None:
     """Write images as ``00001.png``, ``00002.png``, ...
 
-    They are not compressed, so that every file has the same size: how well an image compresses
-    says how noisy it is, and a classifier of files would need to know nothing else.
+    The files are not compressed, so that all have the same size. How well an image compresses
+    depends on its noise, so the size of a compressed file could reveal the class.
 
     Args:
-        folder: made when it is not there.
+        folder: created if it does not exist.
         images: uint8 (size, size, 3), RGB.
     """
     folder.mkdir(parents=True, exist_ok=True)
