@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from galaxy_edge.errors import UsageError
 from galaxy_edge.evaluation.bootstrap import Bootstrap
 from galaxy_edge.evaluation.evaluation import evaluate
-from galaxy_edge.evaluation.measures import bins, calibration_error, measure, measure_source
+from galaxy_edge.evaluation.measures import bins, calibration_error, measure, measure_sources
 from galaxy_edge.evaluation.sources import Labelled, LabelledSource
 from galaxy_edge.manifest import Manifest
 from galaxy_edge.results import Prediction
@@ -57,7 +57,7 @@ def test_a_small_case_by_hand():
 
 def test_the_threshold_itself_is_negative():
     assert measure(LABELS, SCORES, 0.8, BOOTSTRAP).confusion == ((2, 1), (2, 0))
-    assert measure_source(1, SCORES[LABELS == 1], np.empty(0), 0.8, BOOTSTRAP).accuracy == 0
+    assert measure_sources([(1, SCORES[LABELS == 1])], 0.8, BOOTSTRAP)[0].accuracy == 0
 
 
 def test_calibration_error_is_weighted_with_the_images_of_a_bin():
@@ -80,11 +80,11 @@ def test_scores_at_both_ends_have_a_bin():
 
 
 def test_a_source_by_hand():
-    found = measure_source(0, np.array([0.1, 0.7]), np.array([0.6, 0.8, 0.9]), 0.5, BOOTSTRAP)
-    assert (found.images, found.accuracy, found.positive_share) == (2, 0.5, 0.5)
-    assert found.mean_score == pytest.approx(0.4)
-    assert found.auc == pytest.approx(5 / 6)
-    real = measure_source(1, np.array([0.6, 0.8, 0.9]), np.array([0.1, 0.7]), 0.5, BOOTSTRAP)
+    fakes, reals = np.array([0.1, 0.7]), np.array([0.6, 0.8, 0.9])
+    fake, real = measure_sources([(0, fakes), (1, reals)], 0.5, BOOTSTRAP)
+    assert (fake.images, fake.accuracy, fake.positive_share) == (2, 0.5, 0.5)
+    assert fake.mean_score == pytest.approx(0.4)
+    assert fake.auc == pytest.approx(5 / 6)
     assert (real.accuracy, real.auc) == (1.0, pytest.approx(5 / 6))
 
 
@@ -107,7 +107,7 @@ def test_without_any_image_everything_is_none():
     assert found.images == 0
     assert found.confusion == ((0, 0), (0, 0))
     assert (found.accuracy, found.brier, found.accuracy_interval) == (None, None, None)
-    assert measure_source(0, nothing, nothing, 0.5, BOOTSTRAP).accuracy is None
+    assert measure_sources([(0, nothing)], 0.5, BOOTSTRAP)[0].accuracy is None
 
 
 def test_precision_of_a_class_that_is_never_called_is_none():
