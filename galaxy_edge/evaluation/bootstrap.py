@@ -17,10 +17,12 @@ from galaxy_edge.errors import UsageError
 
 Interval: TypeAlias = tuple[float, float]
 Scores: TypeAlias = npt.NDArray[np.float64]
-Indices: TypeAlias = npt.NDArray[np.intp]
+Counts: TypeAlias = npt.NDArray[np.intp]
 
 #: Share of the resampled values that lies in an interval.
 LEVEL = 0.95
+#: Images of all resamples that are held in memory at once; an array of them takes 16 MiB.
+_AT_ONCE = 2**21
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +82,11 @@ class Bootstrap:
     def aucs(self, label: int, sources: Sequence[Scores], others: Scores) -> list[Interval | None]:
         """Intervals of the areas under the ROC curves of several sources of one class.
 
-        Each source is measured against the same images of the other class. Every interval starts
-        from the seed, so sources with the same number of images draw the same random numbers. They
-        share the resamples of the other class, which are most of the work.
+        The area is the probability that a positive image scores higher than a negative one; ties
+        count half (Mann & Whitney 1947).
+
+        Each class has its own stream of random numbers, which starts from the seed. So all sources
+        are measured against the same resamples of the other class, which are drawn once.
 
         Args:
             label: the class of the sources: 0 (negative) or 1 (positive).
@@ -93,51 +97,47 @@ class Bootstrap:
             For each source the interval, or None without images of it, without images of the other
             class, or without resamples.
         """
-        intervals: list[Interval | None] = [None] * len(sources)
         if not len(others) or not self.resamples:
-            return intervals
-        for size in {len(scores) for scores in sources} - {0}:
-            places = [place for place, scores in enumerate(sources) if len(scores) == size]
-            areas = self._areas(label, np.stack([sources[place] for place in places]), others)
-            for place, resampled in zip(places, areas, strict=True):
-                intervals[place] = _interval(resampled)
-        return intervals
+            return [None] * len(sources)
+        areas = iter(self._areas(label, [own for own in sources if len(own)], others))
+        return [_interval(next(areas)) if len(own) else None for own in sources]
 
-    def _areas(self, label: int, sources: Scores, others: Scores) -> Scores:
-        """Resample the areas [S, R] of S sources of N images each, as scores [S, N].
+    def _areas(self, label: int, sources: Sequence[Scores], others: Scores) -> list[Scores]:
+        """For each source the areas of all resamples, float64 [R]."""
+        streams = np.random.SeedSequence(self.seed).spawn(2)
+        draws = [np.random.default_rng(streams[label]) for _ in sources]
+        ranked = np.sort(others)
+        # For each image: how many of the other class score lower, and how many at most the same.
+        ends = [
+            [np.searchsorted(ranked, scores, side) for side in ("left", "right")]
+            for scores in sources
+        ]
+        areas: list[list[Scores]] = [[] for _ in sources]
+        step = max(1, _AT_ONCE // max([len(others), *map(len, sources)]))
+        for below in self._below(others, np.random.default_rng(streams[1 - label]), step):
+            for (low, high), draw, found in zip(ends, draws, areas, strict=True):
+                # Twice the images of the other class that score lower, plus those that score the
+                # same.
+                beaten = below[:, low] + below[:, high]
+                drawn = draw.integers(0, len(low), (len(below), len(low)))
+                pairs = 2 * len(low) * len(others)
+                doubled = np.take_along_axis(beaten, drawn, axis=1).sum(axis=1)
+                found.append((doubled if label else pairs - doubled) / pairs)
+        return [np.concatenate(found) for found in areas]
 
-        The area is the probability that a positive image scores higher than a negative one; ties
-        count half (Mann & Whitney 1947). Scores are sorted once. A resample is described by how
-        often it contains each image, so it needs no sorting.
+    def _below(self, scores: Scores, draw: np.random.Generator, step: int) -> Iterator[Counts]:
+        """Resample scores [M], ``step`` resamples at once: arrays [step, M + 1].
+
+        Entry k of a row is the number of images in the resample that are among the k lowest scores.
+        It is computed from how often the resample contains each image, so no resample is sorted.
         """
-        size, count = sources.shape[1], len(others)
-        order = np.argsort(others)
-        # For each image of a source: how many of the others score lower, and how many at most the
-        # same. Their sum is twice the number of those it beats, ties counting half.
-        ends = np.concatenate(
-            [np.searchsorted(others[order], sources, side) for side in ("left", "right")], axis=1
-        )
-        below = np.zeros(count + 1, np.intp)
-        beaten = np.empty((len(sources), self.resamples), np.intp)
-        for number, (own, other) in enumerate(self._resamples(label, size, count)):
-            np.cumsum(np.bincount(other, minlength=count)[order], out=below[1:])
-            often = np.bincount(own, minlength=size)
-            # Integers: NumPy multiplies floats with BLAS, whose threads wait for each other on a
-            # busy machine.
-            beaten[:, number] = below[ends] @ np.concatenate([often, often])
-        pairs = 2 * size * count
-        return (beaten if label else pairs - beaten) / pairs
-
-    def _resamples(self, label: int, size: int, count: int) -> Iterator[tuple[Indices, Indices]]:
-        """Draw the images of a source and of the other class; the negative class comes first."""
-        random = np.random.default_rng(self.seed)
-        for _ in range(self.resamples):
-            if label:
-                other = random.integers(0, count, count)
-                yield random.integers(0, size, size), other
-            else:
-                own = random.integers(0, size, size)
-                yield own, random.integers(0, count, count)
+        order = np.argsort(scores)
+        for start in range(0, self.resamples, step):
+            below = np.zeros((min(step, self.resamples - start), len(scores) + 1), np.intp)
+            for row in below:
+                drawn = draw.integers(0, len(scores), len(scores))
+                np.cumsum(np.bincount(drawn, minlength=len(scores))[order], out=row[1:])
+            yield below
 
 
 def _interval(values: Scores) -> Interval:

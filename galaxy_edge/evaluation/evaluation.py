@@ -179,9 +179,7 @@ def evaluate(
         overall=overall,
         sources=tuple(
             Scored(source, some, measures)
-            for source, some, measures in zip(
-                labelled.sources, predictions, by_source, strict=True
-            )
+            for source, some, measures in zip(labelled.sources, predictions, by_source, strict=True)
         ),
         bins=() if overall.auc is None else bins(labels, scores),
     )
@@ -198,6 +196,3 @@ def _counted(
 
 def _scores(predictions: Sequence[Prediction]) -> Scores:
     return np.array([one.score for one in predictions if one.score is not None], np.float64)
-
-
-
