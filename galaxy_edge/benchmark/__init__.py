@@ -1,1 +1,1 @@
-"""What this machine makes of a model file, measured on the paths that everyone uses."""
+"""Speed and memory of a model file on this machine, measured with the code that users run."""

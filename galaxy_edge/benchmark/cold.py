@@ -1,4 +1,4 @@
-"""What the first verdict costs, and what a model costs to load."""
+"""The time until the first verdict, and the time to load a model."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ _FEWEST, _MOST = 3, 30
 
 @dataclass(frozen=True, slots=True)
 class Cold:
-    """Nothing is prepared.
+    """Times of a cold start.
 
     Attributes:
-        first_process_seconds: from the start of ``galaxy-edge predict`` on one image to its end,
-            the first time. The files it reads are in the file cache: this process has read them.
-        process_seconds: the same, afterwards.
-        load_seconds: `Predictor` made, the first time in a process that has imported it, without
-            its check of examples.
+        first_process_seconds: duration of ``galaxy-edge predict`` on one image, from the start of
+            the process to its end, the first time. The files it reads are in the file cache,
+            because the measuring process has read them.
+        process_seconds: the same, for all later runs.
+        load_seconds: time to create a `Predictor`, the first time in a process that has imported
+            it, without its check of the golden examples.
     """
 
     first_process_seconds: float
@@ -35,17 +36,22 @@ class Cold:
 
 @dataclass(frozen=True, slots=True)
 class Warm:
-    """The process has done it before.
+    """Times in a process that has loaded the model before.
 
     Attributes:
-        load_seconds: `Predictor` made, from the file, without its check of examples.
+        load_seconds: time to create a `Predictor` from the file, without its check of the golden
+            examples.
     """
 
     load_seconds: Percentiles
 
 
 def repeated(work: Callable[[], object], seconds: float) -> list[float]:
-    """Seconds that something takes, again and again for so long: 3 to 30 times."""
+    """Time a function repeatedly for a number of seconds, 3 to 30 times.
+
+    Returns:
+        The seconds of each call.
+    """
     times: list[float] = []
     end = time.perf_counter() + seconds
     while len(times) < _FEWEST or (len(times) < _MOST and time.perf_counter() < end):
@@ -54,21 +60,21 @@ def repeated(work: Callable[[], object], seconds: float) -> list[float]:
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Seconds that something takes, once."""
+    """Time one call of a function, in seconds."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
 
 
 def predict(image: str, options: Sequence[str]) -> None:
-    """Run ``galaxy-edge predict`` on one image, in a process of its own.
+    """Run ``galaxy-edge predict`` on one image, in a separate process.
 
     Args:
         image: absolute path.
-        options: of ``predict``; paths in them are absolute, too.
+        options: options of ``predict``; their paths must also be absolute.
 
     Raises:
-        ModelError: it gives no verdict.
+        ModelError: the command fails.
     """
     command = [sys.executable, "-m", "galaxy_edge", "predict", image, "--quiet", *options]
     done = subprocess.run(  # noqa: S603
@@ -76,9 +82,9 @@ def predict(image: str, options: Sequence[str]) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
-        # Where this package is, so that no other is measured.
+        # The folder of this package, so that no other installation is measured.
         cwd=Path(galaxy_edge.__file__).parents[1],
     )
     if done.returncode:
         fault = done.stderr.decode(errors="replace").strip() or f"code {done.returncode}"
-        raise ModelError(f"`{' '.join(command)}` fails: {fault}")
+        raise ModelError(f"`{' '.join(command)}` failed: {fault}")

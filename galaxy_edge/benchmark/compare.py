@@ -1,4 +1,4 @@
-"""Two model files beside each other: ratios, and how far they can be trusted."""
+"""Compare the speed of two model files: ratios of their times, with intervals."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from galaxy_edge.benchmark.cold import timed
 from galaxy_edge.benchmark.machine import Machine, machine
 from galaxy_edge.benchmark.measurement import rows
 from galaxy_edge.benchmark.spread import Interval, Percentiles
-from galaxy_edge.benchmark.subject import Model, Subject, proven
+from galaxy_edge.benchmark.subject import Model, Subject, verified
 from galaxy_edge.benchmark.workload import Images, workload
 from galaxy_edge.engine.turns import Work, in_blocks
 from galaxy_edge.predictor import Predictor
 from galaxy_edge.results import Writer
 
-#: A block is long beside a run and short beside what a machine drifts by.
+#: A block is long compared with one run, and short compared with the drift of a machine's speed.
 _BLOCK_SECONDS = 0.05
-#: In a round: two scenarios, two files, forth and back.
+#: Blocks in a round: two scenarios, two files, two blocks each (A B B A).
 _BLOCKS = 8
-#: As few as give an interval of 95 %.
+#: The smallest number of rounds that gives a 95 % interval.
 _FEWEST_ROUNDS = 6
 
-#: Seconds of an image, of the first file and of the second.
+#: Seconds per image: of the first file and of the second.
 _Times: TypeAlias = tuple[list[float], list[float]]
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One scenario. Seconds of one image.
+    """The comparison in one scenario. Times are seconds per image.
 
     Attributes:
-        a_seconds: of the first file.
-        b_seconds: of the second.
-        ratio: the first file's time in the second's, by round: of medians, of blocks that lie
-            side by side.
+        a_seconds: times of the first file.
+        b_seconds: times of the second file.
+        ratio: time of the first file divided by that of the second. Each round gives one ratio: of
+            the median times in its blocks, which follow each other directly.
     """
 
     a_seconds: Percentiles
@@ -50,23 +50,23 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Comparisons:
-    """What the JSON document says, in SI units.
+    """The contents of the JSON document, in SI units.
 
     Attributes:
-        machine: where.
+        machine: the machine.
         a: the first file.
-        b: the second.
-        images: with what.
-        verdicts_otherwise: of how many of the images the verdicts differ.
-        single_stream: `Predictor.predict` and the row written, image by image.
-        offline: `Predictor.predict_many` and the rows written; the percentiles are of streams.
+        b: the second file.
+        images: the images used.
+        differing_verdicts: number of images for which the verdicts of the two files differ.
+        single_stream: `Predictor.predict` and writing the row, image by image.
+        offline: `Predictor.predict_many` and writing the rows; each sample is one stream.
     """
 
     machine: Machine
     a: Model
     b: Model
     images: Images
-    verdicts_otherwise: int
+    differing_verdicts: int
     single_stream: Comparison
     offline: Comparison
 
@@ -80,19 +80,20 @@ def compare(
     """Measure two model files in turns.
 
     Args:
-        subjects: the files and how they are run.
-        arguments: the user's images, as for ``predict``; none for drawn ones.
-        image_size: of drawn ones, pixels; None for what the first network takes.
-        seconds: for about so long.
+        subjects: the files and how to run them.
+        arguments: the user's images, as for ``predict``; empty for drawn images.
+        image_size: width and height of drawn images, pixels; None for the input size of the first
+            network.
+        seconds: approximate duration.
 
     Raises:
-        ModelError: a file cannot be used, or scores its own examples otherwise here.
-        DeviceError: the device is not there.
+        ModelError: a file cannot be used, or its scores here differ from those recorded at export.
+        DeviceError: the device is not available.
         UsageError: an argument is out of its range.
         ImageError: an image cannot be read.
     """
     predictors = [subject.predictor() for subject in subjects]
-    a, b = (proven(predictor) for predictor in predictors)
+    a, b = (verified(predictor) for predictor in predictors)
     load = workload(arguments, image_size, predictors[0])
     labels = [
         [verdict.label for verdict in predictor.predict_many(load.sources)]
@@ -101,7 +102,7 @@ def compare(
     block = min(_BLOCK_SECONDS, seconds / (_BLOCKS * (1 + _FEWEST_ROUNDS)))
     with TemporaryDirectory(prefix="galaxy-edge-") as name:
         rounds = _rounds(subjects, load.sources, Path(name), block)
-        # The first is a rehearsal, which says how many there is time for.
+        # The first round does not count. Its duration gives the number of rounds that fit.
         once = timed(lambda: next(rounds))
         found = list(islice(rounds, max(int(seconds / once) - 1, _FEWEST_ROUNDS)))
     return Comparisons(
@@ -109,7 +110,7 @@ def compare(
         a=a,
         b=b,
         images=load.images,
-        verdicts_otherwise=sum(one != other for one, other in zip(*labels, strict=True)),
+        differing_verdicts=sum(one != other for one, other in zip(*labels, strict=True)),
         single_stream=_comparison([one for one, _ in found]),
         offline=_comparison([many for _, many in found]),
     )
@@ -123,10 +124,10 @@ def _comparison(found: Sequence[_Times]) -> Comparison:
 def _rounds(
     subjects: tuple[Subject, Subject], sources: Sequence[str | bytes], folder: Path, block: float
 ) -> Iterator[tuple[_Times, _Times]]:
-    """Measure both files, single-stream and offline, again and again.
+    """Measure both files, single-stream and offline, in endless rounds.
 
-    They are loaded anew each time, the other one first: where a file's weights come to lie in
-    memory makes a difference of a percent.
+    Each round loads the files again, in the opposite order: the place of a file's weights in memory
+    changes its speed by about one percent.
     """
     for order in cycle(((0, 1), (1, 0))):
         with ExitStack() as stack:
@@ -135,24 +136,36 @@ def _rounds(
                 predictor = subjects[number].predictor()
                 writer = stack.enter_context(rows(folder / f"{number}.jsonl", predictor))
                 works.append(_Works(predictor, writer, sources, subjects[number].batch_size))
-            single = _beside([each.one for each in works], block, images=1, warm_up=3)
-            # A stream begins with small batches, which warm it.
+            single = _seconds([each.one for each in works], block, images=1, warm_up=3)
+            # A stream starts with small batches, which serve as its warm-up.
             count = works[0].count
-            many = _beside([each.all for each in works], block, images=count, warm_up=0)
+            many = _seconds([each.all for each in works], block, images=count, warm_up=0)
         yield (single[order[0]], single[order[1]]), (many[order[0]], many[order[1]])
 
 
-def _beside(works: Sequence[Work], block: float, *, images: int, warm_up: int) -> list[list[float]]:
-    """Time works of so many images each in blocks of so many seconds: seconds of one image."""
+def _seconds(
+    works: Sequence[Work], block: float, *, images: int, warm_up: int
+) -> list[list[float]]:
+    """Time functions in turns.
+
+    Args:
+        works: the functions.
+        block: duration of a block, seconds.
+        images: number of images that each call processes.
+        warm_up: number of calls at the start of each block that are not timed.
+
+    Returns:
+        For each function, the seconds per image of each call.
+    """
     once = max(min(timed(work) for _ in range(2)) for work in works)
-    # As many for either file, so that they are of the same images.
+    # The same number of runs for both files, so that both process the same images.
     runs = max(round(block / once), 1)
     times = in_blocks(works, rounds=1, runs=runs, warm_up=warm_up)
     return [[taken / images for taken in one_round] for (one_round,) in times]
 
 
 class _Works:
-    """What is timed of one file."""
+    """The two functions that are timed for one file."""
 
     def __init__(
         self,
@@ -164,7 +177,8 @@ class _Works:
         self._predictor = predictor
         self._writer = writer
         self._sources = cycle(sources)
-        # The batches at the start of a stream grow to the largest, and add up to as much.
+        # Batches double in size at the start of a stream, 1, 2, 4, ..., up to ``batch_size``. These
+        # sizes add up to this count if ``batch_size`` is a power of two.
         self.count = 2 * batch_size - 1
 
     def one(self) -> None:

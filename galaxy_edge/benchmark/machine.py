@@ -1,4 +1,4 @@
-"""The machine a measurement is of."""
+"""The machine on which a measurement is made."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from galaxy_edge.doctor import installed, runtimes
 from galaxy_edge.engine.threads import threads
 
 _PACKAGES = ("galaxy-edge", "numpy", "pillow")
-#: What an x86 calls itself, and a Raspberry Pi.
+#: The processor's name in /proc/cpuinfo, on x86 and on a Raspberry Pi.
 _MODEL = re.compile(r"^(?:model name|Model)\s*:\s*(.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What speed depends on.
+    """Properties of the machine that affect speed.
 
     Attributes:
         cpu: name of the processor.
-        threads: how many are used, and for decoding as many.
-        threads_from: what set this number.
+        threads: number of threads for inference; decoding uses the same number.
+        threads_from: the limit that set this number.
         os: the operating system.
-        python: version.
-        packages: version by name of distribution.
+        python: version of Python.
+        packages: version of each distribution, by name; None if it is not installed.
     """
 
     cpu: str
@@ -39,11 +39,11 @@ class Machine:
 
 
 def machine(requested: int | None = None, *, root: Path = Path("/")) -> Machine:
-    """Look at this machine.
+    """Describe this machine.
 
     Args:
-        requested: the number of threads the user asks for.
-        root: where ``proc`` is.
+        requested: number of threads requested by the user.
+        root: folder that contains ``proc``.
     """
     limit = threads(requested)
     packages = {name: installed(name) for name in _PACKAGES} | runtimes()

@@ -1,4 +1,4 @@
-"""All that is measured of one model file."""
+"""All measurements of one model file."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from galaxy_edge.benchmark.machine import Machine, machine
 from galaxy_edge.benchmark.memory import Memory, peak_bytes
 from galaxy_edge.benchmark.scenarios import Offline, SingleStream, offline, single_stream
 from galaxy_edge.benchmark.spread import Percentiles
-from galaxy_edge.benchmark.subject import Model, Subject, proven
+from galaxy_edge.benchmark.subject import Model, Subject, verified
 from galaxy_edge.benchmark.workload import Images, workload
 from galaxy_edge.outputs.output import opened
 from galaxy_edge.outputs.resume import Origin
 from galaxy_edge.predictor import Predictor
 from galaxy_edge.results import Writer
 
-#: Shares of the time.
+#: Shares of the total time.
 _SINGLE_STREAM, _OFFLINE, _LOADS, _PROCESSES = 0.3, 0.35, 0.1, 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What the JSON document says, in SI units.
+    """The contents of the JSON document, in SI units.
 
     Attributes:
-        machine: where.
-        model: of what.
-        images: with what.
-        cold: the first verdict.
-        warm: what a process does once more.
+        machine: the machine.
+        model: the model file.
+        images: the images used.
+        cold: times of a cold start.
+        warm: times in a process that has loaded the model before.
         single_stream: latency.
         offline: throughput.
-        memory: of this process.
+        memory: memory of the measuring process.
     """
 
     machine: Machine
@@ -57,14 +57,15 @@ def measure(
     """Measure a model file.
 
     Args:
-        subject: the file and how it is run.
-        arguments: the user's images, as for ``predict``; none for drawn ones.
-        image_size: of drawn ones, pixels; None for what the network takes.
-        seconds: for about so long.
+        subject: the file and how to run it.
+        arguments: the user's images, as for ``predict``; empty for drawn images.
+        image_size: width and height of drawn images, pixels; None for the network's input size.
+        seconds: approximate duration.
 
     Raises:
-        ModelError: the file cannot be used, or scores its own examples otherwise here.
-        DeviceError: the device is not there.
+        ModelError: the file cannot be used, or its scores here differ from those recorded at
+            export.
+        DeviceError: the device is not available.
         UsageError: an argument is out of its range.
         ImageError: an image cannot be read.
     """
@@ -72,7 +73,7 @@ def measure(
     loaded: list[Predictor] = []
     first_load = cold.timed(lambda: loaded.append(subject.predictor()))
     (predictor,) = loaded
-    model = proven(predictor)
+    model = verified(predictor)
     after = peak_bytes()
     load = workload(arguments, image_size, predictor)
     with TemporaryDirectory(prefix="galaxy-edge-") as name:
@@ -98,7 +99,7 @@ def measure(
 
 @contextmanager
 def rows(path: Path, predictor: Predictor) -> Iterator[Writer]:
-    """An output as ``predict -o rows.jsonl`` has it."""
+    """Open an output file as ``predict -o rows.jsonl`` does."""
     manifest = predictor.manifest
     origin = Origin(manifest.labels, predictor.sha256, predictor.threshold)
     with opened(path, "jsonl", origin, resuming=False) as output:
@@ -106,9 +107,9 @@ def rows(path: Path, predictor: Predictor) -> Iterator[Writer]:
 
 
 def _file(source: str | bytes, folder: Path) -> str:
-    """A source as a file, for another process."""
+    """The path of a source, for another process; bytes are written to a file."""
     if isinstance(source, bytes):
         path = folder / "image.png"
         path.write_bytes(source)
         return str(path)
-    return os.path.abspath(source)  # noqa: PTH100 - not all of an extension's name is a path
+    return os.path.abspath(source)  # noqa: PTH100 - a FITS extension may follow the path

@@ -1,4 +1,4 @@
-"""The most memory that this process has taken."""
+"""Peak memory of this process."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Resident memory of the measuring process; None where it cannot be measured (Windows).
+    """Peak resident memory of the measuring process; None on Windows, where it is not measured.
 
     Attributes:
-        peak_bytes: the most, when both scenarios were over.
-        model_bytes: by how much it grew while the model was loaded and scored its examples.
+        peak_bytes: the peak after both scenarios.
+        model_bytes: how much the peak grew while the model was loaded and scored its golden
+            examples.
     """
 
     peak_bytes: int | None
@@ -22,9 +23,9 @@ class Memory:
 
 
 def peak_bytes() -> int | None:
-    """Peak resident set of this process, bytes; None on Windows, where it is not measured."""
+    """Peak resident set size of this process, bytes; None on Windows, where it is not measured."""
     try:
-        # Linux's getrusage counts what the parent held before this program was started, too.
+        # On Linux, getrusage also counts memory of the parent process before this program started.
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
     except OSError:
         status = ""

@@ -1,4 +1,4 @@
-"""Measurements as text for people; times in milliseconds, memory in MiB."""
+"""Measurements as plain text, with times in milliseconds and memory in MiB."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from galaxy_edge.results import printable
 
 
 def table(found: Measurement | Comparisons) -> str:
-    """Lay out what was measured."""
+    """Format the results as a table."""
     lines = _comparisons(found) if isinstance(found, Comparisons) else _measurement(found)
     return "\n".join(lines)
 
@@ -24,14 +24,14 @@ def _measurement(found: Measurement) -> Iterator[str]:
     yield _model("model", found.model)
     yield _line("images", _images(found.images))
     yield ""
-    yield _header("single-stream, ms an image")
+    yield _header("single-stream, ms per image")
     single = found.single_stream
     yield _row("  latency", single.latency_seconds)
     yield _row("    decode", single.decode_seconds)
     yield _row("    run", single.run_seconds)
     yield _row("    write", single.write_seconds)
     many = found.offline
-    yield _header(f"offline, batches of {many.batch_size}, ms an image")
+    yield _header(f"offline, batches of {many.batch_size}, ms per image")
     yield _row("    decode, one thread", many.decode_seconds)
     yield _row("    run, all threads", many.run_seconds)
     yield _row("    write", many.write_seconds)
@@ -43,8 +43,8 @@ def _measurement(found: Measurement) -> Iterator[str]:
     )
     yield _header("cold, ms")
     yield _row("  process, start to end", found.cold.process_seconds)
-    yield _one("    the first one", found.cold.first_process_seconds)
-    yield _one("  load, the first", found.cold.load_seconds)
+    yield _one("    first process", found.cold.first_process_seconds)
+    yield _one("  first load", found.cold.load_seconds)
     yield _header("warm, ms")
     yield _row("  load", found.warm.load_seconds)
     yield ""
@@ -52,7 +52,7 @@ def _measurement(found: Measurement) -> Iterator[str]:
     if peak is None or grown is None:
         yield _line("memory", "not measured on this system")
     else:
-        yield _line("memory", f"{_mib(peak)} at most, {_mib(grown)} of it when the model loaded")
+        yield _line("memory", f"peak {_mib(peak)}, of which loading the model took {_mib(grown)}")
 
 
 def _comparisons(found: Comparisons) -> Iterator[str]:
@@ -60,11 +60,11 @@ def _comparisons(found: Comparisons) -> Iterator[str]:
     yield _model("A", found.a)
     yield _model("B", found.b)
     yield _line(
-        "images", f"{_images(found.images)}; {found.verdicts_otherwise} of the verdicts differ"
+        "images", f"{_images(found.images)}; {found.differing_verdicts} of the verdicts differ"
     )
     for name, each in (("single-stream", found.single_stream), ("offline", found.offline)):
         yield ""
-        yield _header(f"{name}, ms an image")
+        yield _header(f"{name}, ms per image")
         yield _row("  A", each.a_seconds)
         yield _row("  B", each.b_seconds)
         yield _ratio(each)
@@ -73,8 +73,9 @@ def _comparisons(found: Comparisons) -> Iterator[str]:
 def _ratio(each: Comparison) -> str:
     ratio = each.ratio
     spread = f"({ratio.low:.3f} to {ratio.high:.3f}, {ratio.samples} rounds)"
-    said = f"A takes {ratio.median:.3f} times as long as B {spread}"
-    return f"  {said}" + (": the interval holds 1, no difference is shown" * ratio.holds(1))
+    result = f"A takes {ratio.median:.3f} times as long as B {spread}"
+    no_difference = "; the interval contains 1, so no difference was demonstrated"
+    return f"  {result}" + no_difference * ratio.contains(1)
 
 
 def _machine(found: Machine) -> Iterator[str]:
@@ -85,14 +86,14 @@ def _machine(found: Machine) -> Iterator[str]:
 
 
 def _model(subject: str, found: Model) -> str:
-    proof = f"{found.golden.examples} golden examples, off by {found.golden.worst:.1e} at most"
+    check = f"{found.golden.examples} golden examples, largest error {found.golden.worst:.1e}"
     return _line(
-        subject, f"{printable(found.name)}, {found.sha256[:12]}, {found.provider}; {proof}"
+        subject, f"{printable(found.name)}, {found.sha256[:12]}, {found.provider}; {check}"
     )
 
 
 def _images(found: Images) -> str:
-    first = "the first " if found.of_more else ""
+    first = "the first " if found.truncated else ""
     kind = "drawn, PNG" if found.drawn else "given"
     return f"{first}{found.count} {kind}, {_span(found.widths_px)} x {_span(found.heights_px)} px"
 

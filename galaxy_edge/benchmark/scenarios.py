@@ -1,4 +1,4 @@
-"""MLPerf's scenarios (https://arxiv.org/abs/1911.02549): single-stream and offline, both warm."""
+"""Two scenarios of MLPerf (https://arxiv.org/abs/1911.02549): single-stream and offline, warm."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ from galaxy_edge.inputs.images import Source, decode
 from galaxy_edge.predictor import Predictor
 from galaxy_edge.results import Writer
 
-#: A p90 needs as many.
+#: Minimum number of images; a p90 needs this many.
 _FEWEST = 10
-#: What comes first does not count: so much of the time, and so many images.
+#: Warm-up that does not count: at least this share of the time and this number of images.
 _WARM_UP = 0.1
 _WARM_UP_IMAGES = 3
-#: As few as give an interval of 95 %.
+#: The smallest number of streams that gives a 95 % interval.
 _STREAMS = 6
-#: Share of the time for whole streams; the rest is for their parts.
+#: Share of the time for complete streams; the rest is for timing their parts.
 _WHOLE = 0.7
 
 
 @dataclass(frozen=True, slots=True)
 class SingleStream:
-    """One image after the other; each waits for its verdict. Seconds of one image.
+    """One image after another: each starts after the verdict on the last. Seconds per image.
 
     Attributes:
-        latency_seconds: `Predictor.predict` and the row written.
-        decode_seconds: from the file's bytes to the network's input, of the images between.
-        run_seconds: the network, of the images between.
-        write_seconds: one row of JSON Lines.
-        images_per_second: one after the other, with no pause.
+        latency_seconds: `Predictor.predict` and writing the row.
+        decode_seconds: decoding, from the file to the network's input. It is timed with another
+            image, after each latency.
+        run_seconds: running the network, timed in the same way.
+        write_seconds: writing one row of JSON Lines.
+        images_per_second: rate without pauses between the images.
     """
 
     latency_seconds: Percentiles
@@ -47,15 +48,16 @@ class SingleStream:
 
 @dataclass(frozen=True, slots=True)
 class Offline:
-    """All images at hand at once. Seconds of one image.
+    """All images available at once. Seconds per image.
 
     Attributes:
-        images_per_second: `Predictor.predict_many` and the rows written, by stream.
-        images: how many went through all streams.
-        batch_size: of the largest batches.
-        decode_seconds: one image, on one thread, while no other works.
-        run_seconds: one image's share of a batch, on all threads.
-        write_seconds: one row of JSON Lines, while the threads work.
+        images_per_second: rate of `Predictor.predict_many` and writing the rows; each stream is one
+            sample.
+        images: number of images in all streams.
+        batch_size: size of the largest batches.
+        decode_seconds: decoding one image on one thread, while the others are idle.
+        run_seconds: running the network on all threads: time of a batch divided by its size.
+        write_seconds: writing one row of JSON Lines while the threads work.
     """
 
     images_per_second: Interval
@@ -72,10 +74,10 @@ def single_stream(
     """Measure the latency.
 
     Args:
-        predictor: gives the verdicts.
-        workload: the images, again and again.
-        writer: takes them.
-        seconds: for so long; ten images at least.
+        predictor: the model.
+        workload: the images; they are repeated as needed.
+        writer: writes the predictions.
+        seconds: duration; at least ten images are measured.
     """
     latency: list[float] = []
     decoding, running, writing = [], [], []
@@ -89,8 +91,8 @@ def single_stream(
         judged = time.perf_counter()
         writer.write(prediction)
         written = time.perf_counter()
-        # The parts of another image, in the order in which `predict` has them: the caches hold
-        # what they hold there.
+        # Time the parts with another image, in the same order as in `predict`, so that the
+        # processor's caches are in the same state.
         pixels = decode(
             sources[(number + len(sources) // 2) % len(sources)], predictor.preprocessing
         )
@@ -117,15 +119,15 @@ def offline(
     """Measure the throughput.
 
     Args:
-        predictor: gives the verdicts.
-        workload: the images, again and again.
-        writer: takes them.
-        batch_size: the predictor's.
-        seconds: for so long; a batch in each of six streams at least.
+        predictor: the model.
+        workload: the images; they are repeated as needed.
+        writer: writes the predictions.
+        batch_size: batch size of the predictor.
+        seconds: duration; at least one batch is measured in each of six streams.
     """
     rates, decoding, running, writing = [], [], [], []
     images = 0
-    # The first stream, in which memory is asked for and the file grows warm, does not count.
+    # The first stream does not count: it allocates memory and warms the caches.
     for stream in range(_STREAMS + 1):
         start = time.perf_counter()
         end = start + _WHOLE * seconds / (_STREAMS + 1)
@@ -156,7 +158,7 @@ def offline(
 
 
 def _until(end: float, sources: Sequence[Source], least: int) -> Iterator[Source]:
-    """Sources again and again until a time, and so many at least."""
+    """Repeat the sources until a time, and at least ``least`` of them."""
     for number, source in enumerate(cycle(sources)):
         if number >= least and time.perf_counter() >= end:
             return
@@ -166,7 +168,11 @@ def _until(end: float, sources: Sequence[Source], least: int) -> Iterator[Source
 def _parts(
     predictor: Predictor, sources: Sequence[Source], batch_size: int, end: float
 ) -> Iterator[tuple[list[float], float]]:
-    """Batches until a time, one at least: seconds to decode each image, to score one of them."""
+    """Time the parts of batches until a time, at least one batch.
+
+    Yields:
+        For each batch, the seconds to decode each image, and the seconds per image to score them.
+    """
     images = cycle(sources)
     while True:
         decoding, pixels = [], []

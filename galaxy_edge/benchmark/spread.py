@@ -1,4 +1,4 @@
-"""Numbers that stand for many measurements, and how far to trust them."""
+"""Summaries of many measurements, and their uncertainty."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: A percentile needs as many samples as it takes for one to lie beyond it: a hundred for p99.
+#: Samples needed for each percentile, so that one sample can lie beyond it: 100 for p99.
 _ENOUGH = {50: 1, 90: 10, 99: 100}
 
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Of measurements, in their unit; None where there are too few (10 for p90, 100 for p99)."""
+    """Percentiles of measurements, in their unit.
+
+    None if there are too few samples: p90 needs 10 and p99 needs 100.
+    """
 
     p50: float
     p90: float | None
@@ -23,7 +26,7 @@ class Percentiles:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Percentiles:
-        """From one value or more."""
+        """Compute the percentiles of one or more values."""
         p50, p90, p99 = (
             float(np.percentile(values, share)) if len(values) >= least else None
             for share, least in _ENOUGH.items()
@@ -34,15 +37,15 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """The median of values that were measured one after the other, and where it can be.
+    """The median of values that were measured one after another, and its confidence interval.
 
     Attributes:
-        median: of the values.
-        low: end of the interval that holds the median of all that could have been measured, with
-            a probability of 0.95 at least.
-        high: its other end.
-        samples: how many values; with fewer than six the interval is from the least to the
-            greatest, and the probability is smaller.
+        median: median of the values.
+        low: lower end of the interval. With a probability of at least 0.95 the interval contains
+            the true median, of all values that could have been measured.
+        high: upper end of the interval.
+        samples: number of values. With fewer than six, the interval spans all values, and the
+            probability is less than 0.95.
     """
 
     median: float
@@ -52,11 +55,14 @@ class Interval:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Interval:
-        """From one value or more, by the sign test: whatever their distribution."""
+        """Compute the interval of one or more values, by the sign test.
+
+        The values may have any distribution.
+        """
         ordered = sorted(values)
         count = len(ordered)
-        # Of `count` tosses of a coin, at most `cut` heads have a probability of 0.025 or less.
-        # In whole numbers: a float holds no binomial coefficient of a thousand tosses.
+        # In `count` tosses of a coin, the probability of at most `cut` heads is 0.025 or less.
+        # The arithmetic uses integers: binomial coefficients of a thousand tosses overflow a float.
         cut, tail = -1, 1
         while 40 * tail <= 2**count:
             cut += 1
@@ -64,6 +70,6 @@ class Interval:
         cut = max(cut, 0)
         return cls(float(np.median(ordered)), ordered[cut], ordered[count - 1 - cut], count)
 
-    def holds(self, value: float) -> bool:
-        """Whether a value is in it."""
+    def contains(self, value: float) -> bool:
+        """Whether a value is in the interval."""
         return self.low <= value <= self.high

@@ -1,4 +1,4 @@
-"""A model file under measurement, which has proved itself first."""
+"""A model file to measure, which must pass its self-check first."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from galaxy_edge.predictor import Predictor
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A model file and how it is run: arguments of `Predictor`.
+    """A model file and how to run it: the arguments of `Predictor`.
 
     Attributes:
-        path: the file; None for the bundled one.
+        path: the file; None for the bundled model.
         device: ``auto`` or a device name.
-        threads: at most so many; None for the cores at hand.
-        batch_size: at most so many images at once.
+        threads: maximum number of threads; None for all available cores.
+        batch_size: maximum batch size.
     """
 
     path: Path | None = None
@@ -27,7 +27,7 @@ class Subject:
     batch_size: int = 32
 
     def predictor(self) -> Predictor:
-        """Load it, and check nothing.
+        """Load the file without its self-check.
 
         Raises:
             ModelError, DeviceError, UsageError: as `Predictor`.
@@ -41,7 +41,7 @@ class Subject:
         )
 
     def options(self) -> list[str]:
-        """What a user would write after ``galaxy-edge predict``."""
+        """The same settings as command-line options of ``galaxy-edge predict``."""
         options = ["-m", str(self.path.absolute())] if self.path else []
         options += ["--device", self.device] if self.device != "auto" else []
         return options + (["--threads", str(self.threads)] if self.threads else [])
@@ -49,13 +49,13 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Which file was measured.
+    """The measured model file.
 
     Attributes:
-        name: of the file.
-        sha256: its digest.
+        name: name of the file.
+        sha256: SHA-256 of the file.
         provider: the execution provider of onnxruntime.
-        golden: how it scores its own examples here.
+        golden: result of the self-check on this machine.
     """
 
     name: str
@@ -64,15 +64,16 @@ class Model:
     golden: Verification
 
 
-def proven(predictor: Predictor) -> Model:
-    """Let a file prove itself.
+def verified(predictor: Predictor) -> Model:
+    """Run the self-check of a model file.
 
     Raises:
-        ModelError: it scores its own examples otherwise here, or has none.
+        ModelError: the scores here differ from those recorded at export, or the file contains no
+            golden examples.
     """
     try:
         golden = verify(predictor)
         golden.check(predictor.manifest.tolerance)
     except ModelError as error:
-        raise ModelError(f"{predictor.name} is not measured: {error}") from error
+        raise ModelError(f"{predictor.name} was not measured: {error}") from error
     return Model(predictor.name, predictor.sha256, predictor.provider, golden)

@@ -8,9 +8,9 @@ from galaxy_edge.errors import DeviceError
 
 
 def doctor() -> None:
-    """Say what this machine can do: versions, threads, devices, and the bundled model on each.
+    """Check this machine: versions, threads, devices, and the bundled model on each device.
 
-    Exit code 4 when something makes its verdicts untrustworthy.
+    The exit code is 4 if a problem makes its verdicts unreliable.
     """
     from galaxy_edge.doctor import examine
 
@@ -20,4 +20,6 @@ def doctor() -> None:
         if finding.fault:
             faults.append(finding.subject)
     if faults:
-        raise DeviceError(f"not to be trusted here: {', '.join(faults)}")
+        raise DeviceError(
+            f"verdicts are not reliable on this machine; problems found: {', '.join(faults)}"
+        )

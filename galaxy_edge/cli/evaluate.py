@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from galaxy_edge.results import Prediction
 
 _INTERVALS = "Intervals"
-#: Unreadable images named on stderr; the JSON has all.
-_TOLD = 20
+#: Maximum number of unreadable images to list on stderr; the JSON document lists all.
+_LISTED = 20
 
 
 def evaluate(
@@ -37,17 +37,18 @@ def evaluate(
         Path,
         typer.Argument(
             metavar="DATA",
-            help="Holds a folder for each class (Fake/, Real/; one may be missing), or Train/, "
-            "Valid/, Test/ that do. A folder in a class folder is a source of its own.",
+            help="Folder with one folder for each class (Fake/, Real/; one may be missing), or "
+            "with Train/, Valid/, Test/ that contain them. Each folder in a class folder is a "
+            "separate source.",
         ),
     ],
     model: Model = None,
     split: Annotated[
         Literal["Train", "Valid", "Test"] | None,
         typer.Option(
-            help="Which of DATA's.",
+            help="Split of DATA to evaluate.",
             case_sensitive=False,
-            show_default="Valid, unless DATA holds the classes itself",
+            show_default="Valid, or none if DATA contains the class folders itself",
         ),
     ] = None,
     output: Annotated[
@@ -56,16 +57,16 @@ def evaluate(
             "-o",
             "--output",
             metavar="DIR",
-            help="Write metrics.json, scores.csv, four figures and report.html here. A new or "
-            "empty folder, or one that holds an earlier evaluation, which is replaced.",
+            help="Write metrics.json, scores.csv, four figures and report.html to this folder. It "
+            "must be new, empty, or contain an earlier evaluation, which is replaced.",
         ),
     ] = None,
     form: Annotated[
         Literal["table", "json"] | None,
         typer.Option(
             "--format",
-            help="On stdout; json is what metrics.json holds.",
-            show_default="table, or with -o the folder's name",
+            help="Format on stdout; json prints the contents of metrics.json.",
+            show_default="table, or with -o only the name of the folder",
         ),
     ] = None,
     device: Device = "auto",
@@ -76,24 +77,26 @@ def evaluate(
         int,
         typer.Option(
             metavar="N",
-            help="Resamples of the 95 % intervals; 0 for none.",
+            help="Number of bootstrap resamples for the 95 % intervals; 0 for no intervals.",
             rich_help_panel=_INTERVALS,
         ),
     ] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the resamples.", rich_help_panel=_INTERVALS)] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Random seed of the resamples.", rich_help_panel=_INTERVALS)
+    ] = 0,
     bands: Bands = None,
     stretch: StretchRange = None,
     q: Softening = None,
     minimum: Minimum = None,
     quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="Nothing on stderr but warnings.")
+        bool, typer.Option("-q", "--quiet", help="Print only warnings on stderr.")
     ] = False,
 ) -> None:
-    """Measure a model on labelled folders, each source apart and all together.
+    """Measure a model on labelled folders: each source separately, and all together.
 
-    Accuracy, AUC (both with intervals), precision, recall, calibration. What needs both classes is
-    left out where one is missing. Images that cannot be read get no score, are listed, and make the
-    exit code 1.
+    Reports accuracy and AUC (both with intervals), precision, recall and calibration. Measures
+    that need both classes are omitted if one is missing. Images that cannot be read get no score,
+    are listed, and set the exit code to 1.
     """
     with importing("evaluate"):
         from galaxy_edge.evaluation import folder, table
@@ -125,7 +128,7 @@ def evaluate(
     total = sum(len(source.images) for source in labelled.sources)
     with ticking(shown=not quiet, total=total) as tick:
         evaluation = measure(predictor, str(data), labelled, resampling, tick)
-    # Before the files: a full disk must not take the numbers with it.
+    # Print before writing files: if the disk is full, the numbers are not lost.
     out = stdout()
     if form == "json":
         print(json.dumps(evaluation.document(), indent=2), file=out)
@@ -138,14 +141,14 @@ def evaluate(
         if form is None:
             print(output, file=out)
     if failed := evaluation.unreadable:
-        _tell(failed)
+        _list_unreadable(failed)
         raise typer.Exit(1)
 
 
-def _tell(failed: Sequence[Prediction]) -> None:
+def _list_unreadable(failed: Sequence[Prediction]) -> None:
     from galaxy_edge.results import printable
 
-    for one in failed[:_TOLD]:
+    for one in failed[:_LISTED]:
         print(f"galaxy-edge: {printable(f'{one.path}: {one.error}')}", file=sys.stderr)
-    if (more := len(failed) - _TOLD) > 0:
-        print(f"galaxy-edge: and {more} more that cannot be read", file=sys.stderr)
+    if (more := len(failed) - _LISTED) > 0:
+        print(f"galaxy-edge: and {more} more images that cannot be read", file=sys.stderr)

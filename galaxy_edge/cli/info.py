@@ -12,7 +12,7 @@ from galaxy_edge.cli.options import ModelFile
 def info(
     model: ModelFile = None,
 ) -> None:
-    """Print what a model file says of itself, as JSON."""
+    """Print the metadata of a model file as JSON."""
     from galaxy_edge.manifest import SCHEMA
     from galaxy_edge.predictor import Predictor
 
@@ -21,7 +21,7 @@ def info(
         key.split(".", 1)[1]: json.loads(text)
         for key, text in predictor.manifest.to_metadata().items()
     }
-    # The examples are pictures; their scores say enough.
+    # The examples contain images; print only their scores.
     sections["golden"] = [item.score for item in predictor.manifest.golden]
     document = {"model": predictor.name, "sha256": predictor.sha256, "schema": SCHEMA} | sections
     typer.echo(json.dumps(document, indent=2))

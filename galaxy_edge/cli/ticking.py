@@ -1,4 +1,4 @@
-"""Progress of commands that take image after image."""
+"""The progress display of commands that process many images."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from contextlib import contextmanager
 
 @contextmanager
 def ticking(*, shown: bool, total: int | None = None) -> Iterator[Callable[[], None]]:
-    """Count images on stderr, when a person watches there.
+    """Show the number of processed images on stderr, if it is a terminal.
 
     Args:
-        shown: False for no progress at all.
-        total: how many there will be, if that is known.
+        shown: False to show no progress.
+        total: the total number of images, if known.
 
     Yields:
-        What to call after each image.
+        A function to call after each image.
     """
     if not shown or not sys.stderr.isatty():
         yield lambda: None

@@ -1,1 +1,1 @@
-"""Pictures that the project draws: made-up galaxies and contact sheets."""
+"""Pictures that the project draws: synthetic galaxies and contact sheets."""

@@ -1,4 +1,4 @@
-"""A contact sheet: small pictures in a grid, with words under each."""
+"""A contact sheet: small pictures in a grid, with a caption under each."""
 
 from __future__ import annotations
 
@@ -10,24 +10,26 @@ _GAP = 8
 _LETTERS = 12
 _LINE = 15
 _INK = "#222222"
-#: Side of a picture, pixels, unless another is asked for.
+#: Default side of a picture, pixels.
 TILE = 150
 
 
 def contact_sheet(
     images: Sequence[Image.Image], captions: Sequence[str], columns: int = 6, tile: int = TILE
 ) -> Image.Image:
-    """Put images in a grid, row after row.
+    """Arrange images in a grid, row by row.
 
     Args:
-        images: of any size and mode; each is brought to fit a square, its aspect ratio kept. Small
-            ones are enlarged without smoothing, so that pixels stay pixels.
-        captions: one for each; lines too long for the tile lose their middle.
-        columns: tiles in a row, at least one.
-        tile: side of the square, pixels.
+        images: images of any size and mode. Each is resized to fit a square tile and keeps its
+            aspect ratio. Small images are enlarged without smoothing, so that their pixels stay
+            visible.
+        captions: one caption for each image. The middle of a line that is too long for the tile is
+            replaced by three dots.
+        columns: number of tiles in a row, at least one.
+        tile: side of a tile, pixels.
 
     Returns:
-        RGB on white. Without images it is one empty tile.
+        An RGB image with a white background. Without images it is one empty tile.
     """
     font = ImageFont.load_default(_LETTERS)
     texts = [
@@ -60,12 +62,12 @@ def _fitted(image: Image.Image, tile: int) -> Image.Image:
 
 
 def _cut(line: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    # Pillow without FreeType has one font, of Latin letters.
+    # Without FreeType, Pillow has only one font, with Latin letters.
     if not isinstance(font, ImageFont.FreeTypeFont):
         line = line.encode("ascii", "replace").decode("ascii")
     if font.getlength(line) <= width:
         return line
-    # Names of a survey begin alike, and end in what they are.
+    # The names of a survey's files start alike and differ at the end, so both ends are kept.
     for kept in range(len(line) - 1, 0, -1):
         cut = f"{line[: kept - kept // 2]}...{line[len(line) - kept // 2 :]}"
         if font.getlength(cut) <= width:

@@ -1,4 +1,4 @@
-"""Execution providers: chosen openly, never silently."""
+"""The choice of execution providers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from galaxy_edge.errors import DeviceError, UsageError
 
-#: Device names of the command line and the provider of onnxruntime that serves each.
+#: Device names on the command line, and the execution provider of onnxruntime for each.
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
     "cuda": "CUDAExecutionProvider",
@@ -16,17 +16,17 @@ PROVIDERS = {
     "coreml": "CoreMLExecutionProvider",
     "directml": "DmlExecutionProvider",
 }
-#: What ``auto`` tries, best first. TensorRT is left out: it compiles a model for minutes before
-#: the first image, which has to be asked for.
+#: The devices that ``auto`` tries, best first. TensorRT is not among them: it compiles a model for
+#: minutes before the first image, so the user must request it.
 AUTO = ("cuda", "directml", "coreml", "openvino", "cpu")
-#: Devices of some systems alone.
+#: The operating systems of devices that do not exist on all.
 _SYSTEMS = {
     "cuda": ("Linux", "Windows"),
     "tensorrt": ("Linux", "Windows"),
     "coreml": ("macOS",),
     "directml": ("Windows",),
 }
-#: What to install in the place of onnxruntime; that of PyPI for macOS has CoreML.
+#: The package to install for each device. The onnxruntime on PyPI includes CoreML on macOS.
 _PACKAGES = {
     "cuda": "'onnxruntime-gpu[cuda,cudnn]'",
     "tensorrt": "'onnxruntime-gpu[cuda,cudnn]'",
@@ -37,25 +37,25 @@ _PACKAGES = {
 
 
 def candidates(device: str, available: Sequence[str]) -> list[str]:
-    """The providers to try for a device, best first.
+    """List the providers to try for a device, best first.
 
     Args:
         device: ``auto`` or a key of `PROVIDERS`.
-        available: providers of the installed onnxruntime.
+        available: the providers of the installed onnxruntime.
 
     Raises:
-        UsageError: there is no such device name.
-        DeviceError: this onnxruntime has no provider for it.
+        UsageError: the device name is unknown.
+        DeviceError: the installed onnxruntime has no provider for the device.
     """
     if device == "auto":
         return [PROVIDERS[name] for name in AUTO if PROVIDERS[name] in available]
     if device not in PROVIDERS:
-        raise UsageError(f"no device is called {device!r}; choose auto, {', '.join(PROVIDERS)}")
+        raise UsageError(f"unknown device {device!r}; choose auto, {', '.join(PROVIDERS)}")
     provider = PROVIDERS[device]
     if provider not in available:
         raise DeviceError(
             f"the device {device} needs the {provider}, which the installed onnxruntime does not "
-            f"have (it has {', '.join(available)}); {_remedy(device)}, or use --device auto"
+            f"include (it has {', '.join(available)}); {_remedy(device)}, or use --device auto"
         )
     return [provider]
 
@@ -64,6 +64,6 @@ def _remedy(device: str) -> str:
     system = platform.system().replace("Darwin", "macOS")
     systems = _SYSTEMS.get(device, (system,))
     if system not in systems:
-        return f"it is for {' and '.join(systems)}, and this is {system}: choose another device"
+        return f"it exists for {' and '.join(systems)}, but this is {system}: use another device"
     package = _PACKAGES.get(device, "onnxruntime")
     return f"uninstall every onnxruntime, then `pip install {package}`"

@@ -1,7 +1,8 @@
-"""Why a device does not work although the installed onnxruntime has its provider.
+"""Find out why a device does not work although the installed onnxruntime includes its provider.
 
-onnxruntime tells that to its log, if at all. So the driver is asked, and the provider's library is
-loaded as onnxruntime loads it: what the system's loader misses now is what it missed then.
+onnxruntime writes the reason only to its log, or nowhere. So this module queries the driver and
+loads the provider's library in the same way as onnxruntime: a library that is missing now was
+missing then.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-#: Devices whose provider is a library beside onnxruntime's own, and how to get what it needs.
+#: Devices whose provider is in a separate library, and how to get the libraries that it needs.
 _REMEDIES = {
-    "cuda": "`pip install 'onnxruntime-gpu[cuda,cudnn]'` brings CUDA's",
-    "tensorrt": "`pip install 'onnxruntime-gpu[cuda,cudnn]'` brings CUDA's; TensorRT's come from "
-    "NVIDIA and must be where the system's loader looks, in LD_LIBRARY_PATH or PATH say",
+    "cuda": "`pip install 'onnxruntime-gpu[cuda,cudnn]'` installs the libraries of CUDA",
+    "tensorrt": "`pip install 'onnxruntime-gpu[cuda,cudnn]'` installs the libraries of CUDA; those "
+    "of TensorRT come from NVIDIA and must be in a folder that the system's loader searches, such "
+    "as one in LD_LIBRARY_PATH or PATH",
     "openvino": "uninstall every onnxruntime, then `pip install onnxruntime-openvino`",
 }
-#: CUDA_ERROR_NO_DEVICE of cuda.h.
+#: CUDA_ERROR_NO_DEVICE in cuda.h.
 _NO_DEVICE = 100
 
 
@@ -32,17 +34,17 @@ def why_not(
     load: Callable[..., Any] = ctypes.CDLL,
     environment: Mapping[str, str] = os.environ,
 ) -> str | None:
-    """What keeps a device from working here.
+    """Find the reason why a device does not work on this machine.
 
     Args:
         device: a key of `galaxy_edge.engine.device.PROVIDERS`.
-        folder: where onnxruntime has its libraries.
-        cuda: the version of CUDA that this onnxruntime is built for, or "" if it does not say.
-        load: loads a library, or raises OSError.
-        environment: where CUDA_VISIBLE_DEVICES may be.
+        folder: the folder of onnxruntime's libraries.
+        cuda: the CUDA version that this onnxruntime is built for, or "" if unknown.
+        load: function that loads a library, or raises OSError.
+        environment: environment variables; CUDA_VISIBLE_DEVICES is read.
 
     Returns:
-        A clause that may follow a colon, or None if nothing is found amiss.
+        A clause that can follow a colon, or None if no problem was found.
     """
     if device in {"cuda", "tensorrt"} and (reason := _no_gpu(cuda, load, environment)):
         return reason
@@ -50,9 +52,9 @@ def why_not(
 
 
 def gist(error: Exception) -> str:
-    """What an error of onnxruntime says to people, on one line.
+    """Reduce an error of onnxruntime to the readable part, on one line.
 
-    Those of CUDA's libraries come between the places in the source where they passed.
+    Messages of the CUDA libraries are surrounded by the source locations they passed through.
     """
     text = " ".join(str(error).split())
     found = re.search(r"\w+ failure \d+: [^;]+", text)
@@ -64,24 +66,22 @@ def _no_gpu(cuda: str, load: Callable[..., Any], environment: Mapping[str, str])
     try:
         driver = load(name)
     except OSError:
-        return f"there is no NVIDIA driver ({name} does not load)"
+        return f"no NVIDIA driver is installed ({name} cannot be loaded)"
     count, version = ctypes.c_int(), ctypes.c_int()
     code = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
     if code == _NO_DEVICE or (code == 0 and count.value == 0):
         visible = environment.get("CUDA_VISIBLE_DEVICES")
-        hint = (
-            "" if visible is None else f"; CUDA_VISIBLE_DEVICES is {visible!r}, which may hide it"
-        )
+        hint = "" if visible is None else f"; CUDA_VISIBLE_DEVICES={visible!r} may hide it"
         return f"the NVIDIA driver finds no device{hint}"
     if code != 0:
-        return f"the NVIDIA driver answers with error {code}; see what nvidia-smi says"
+        return f"the NVIDIA driver returns error {code}; run nvidia-smi for details"
     driver.cuDriverGetVersion(ctypes.byref(version))
     major, minor = version.value // 1000, version.value % 1000 // 10
-    # Within a major version, libraries newer than the driver work:
+    # Libraries newer than the driver work within the same major version:
     # https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html
     if cuda and major < int(cuda.partition(".")[0]):
         return (
-            f"the NVIDIA driver is for CUDA {major}.{minor} at most, and this onnxruntime needs "
+            f"the NVIDIA driver supports CUDA {major}.{minor} at most, but this onnxruntime needs "
             f"{cuda}; update the driver, or install an onnxruntime-gpu built for CUDA {major}"
         )
     return None
@@ -90,9 +90,9 @@ def _no_gpu(cuda: str, load: Callable[..., Any], environment: Mapping[str, str])
 def _no_library(device: str, folder: Path, load: Callable[..., Any]) -> str | None:
     prefix, suffix = ("", ".dll") if os.name == "nt" else ("lib", ".so")
     try:
-        # The providers' libraries take their symbols from this one.
+        # The libraries of all providers use symbols from this one.
         load(str(folder / f"{prefix}onnxruntime_providers_shared{suffix}"), ctypes.RTLD_GLOBAL)
         load(str(folder / f"{prefix}onnxruntime_providers_{device}{suffix}"))
     except OSError as error:
-        return f"a library that it needs does not load ({error}); {_REMEDIES[device]}"
+        return f"a required library cannot be loaded ({error}); {_REMEDIES[device]}"
     return None

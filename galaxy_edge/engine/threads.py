@@ -1,7 +1,7 @@
-"""How many threads to use: the least of all that limit this process.
+"""The number of threads to use: the smallest of all limits on this process.
 
-onnxruntime's own default is the machine's cores, which on a shared node, or in a container with a
-quota, are not this process's: its threads would then wait for each other.
+By default onnxruntime uses all cores of the machine. On a shared node, or in a container with a
+quota, this process may use only some of them, and too many threads would wait for each other.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from pathlib import Path
 
 from galaxy_edge.errors import UsageError
 
-#: Set by a batch system or a user for the whole job, not for us alone.
+#: Variables that a batch system or a user sets for a whole job.
 _VARIABLES = ("SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS")
 
 
 @dataclass(frozen=True, slots=True)
 class Threads:
-    """A thread count and what set it.
+    """A number of threads, and the limit that set it.
 
     Attributes:
-        count: at least 1.
-        source: the limit it comes from, in words.
+        count: number of threads, at least 1.
+        source: description of the limit.
     """
 
     count: int
@@ -36,39 +36,42 @@ def threads(
     environment: Mapping[str, str] = os.environ,
     root: Path = Path("/"),
 ) -> Threads:
-    """The least of the cores this process may run on, its cgroup's quota, and what was asked for.
+    """Choose the number of threads.
+
+    It is the smallest of: the cores this process may run on, the quota of its cgroup,
+    SLURM_CPUS_PER_TASK, OMP_NUM_THREADS, and the requested number.
 
     Args:
-        requested: what the user asks for.
-        environment: where SLURM_CPUS_PER_TASK and OMP_NUM_THREADS may be.
-        root: where ``proc`` and ``sys`` are.
+        requested: number of threads requested by the user, if any.
+        environment: the environment variables.
+        root: folder that contains ``proc`` and ``sys``.
 
     Raises:
-        UsageError: fewer than one thread was asked for.
+        UsageError: fewer than one thread is requested.
     """
     limits = [Threads(_cores(), "the cores this process may run on")]
     limits += [Threads(max(int(cpus), 1), "the quota of its cgroup") for cpus in _quotas(root)]
     for name in _VARIABLES:
-        # OMP_NUM_THREADS may list a number for each level of nesting; the first is the outermost.
+        # OMP_NUM_THREADS may list one number per nesting level; the first is the outermost.
         value = environment.get(name, "").split(",")[0].strip()
         if value.isdecimal() and int(value) > 0:
             limits.append(Threads(int(value), name))
     if requested is not None:
         if requested < 1:
-            raise UsageError(f"at least one thread is needed, not {requested}")
-        limits.append(Threads(requested, "the number asked for"))
+            raise UsageError(f"the number of threads must be at least 1, not {requested}")
+        limits.append(Threads(requested, "the requested number"))
     return min(limits, key=lambda limit: limit.count)
 
 
 def _cores() -> int:
-    # macOS and Windows cannot bind a process to cores and lack the call.
+    # macOS and Windows cannot bind a process to cores, so they lack this function.
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def _quotas(root: Path) -> Iterator[float]:
-    """The processor quotas, in cores, of this process's cgroups and all above them."""
+    """CPU quotas, in cores, of the cgroups of this process and of all their parents."""
     for line in _read(root / "proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers == "":
@@ -82,7 +85,7 @@ def _quotas(root: Path) -> Iterator[float]:
 
 
 def _upwards(mount: Path, path: str) -> Iterator[Path]:
-    # Inside a container the path may be the host's, and only the mount itself be there.
+    # Inside a container the path may be that of the host, where only the mount itself exists.
     folder = Path(path.lstrip("/"))
     yield mount / folder
     for parent in folder.parents:
@@ -90,7 +93,7 @@ def _upwards(mount: Path, path: str) -> Iterator[Path]:
 
 
 def _ratio(quota: str, period: str) -> Iterator[float]:
-    # No quota is "max" in version 2 and -1 in version 1.
+    # "max" (cgroup version 2) and -1 (version 1) mean no quota.
     if quota.isdecimal() and period.isdecimal() and int(period) > 0:
         yield int(quota) / int(period)
 

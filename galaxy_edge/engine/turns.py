@@ -1,4 +1,4 @@
-"""Works beside each other on one machine: turns of blocks, so that drift strikes all alike."""
+"""Time several functions in alternating blocks, so that drift of the machine affects all alike."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ Work = Callable[[], object]
 def in_blocks(
     works: Sequence[Work], *, rounds: int, runs: int, warm_up: int = 3
 ) -> list[list[list[float]]]:
-    """Time works in turns.
+    """Time several functions in turns.
 
-    Each has a block of runs, not one: it finds its own weights in the caches then. And a runtime
-    whose threads spin on after a run, as onnxruntime's do unless told not to, would take the cores
-    from the next; so it strikes the warm-up of a block. A round goes through the works forth and
-    back (A B B A), so that what drifts steadily cancels.
+    A turn is a block of runs, not a single run, for two reasons. A function then finds its own
+    weights in the caches. And the threads of some runtimes spin for a while after a run
+    (onnxruntime's do by default) and take the cores from the next function. This affects only the
+    warm-up of the next block.
+
+    A round runs the blocks forwards and backwards (A B B A), so that a steady drift cancels out.
 
     Args:
-        works: what is timed.
-        rounds: how often each has two blocks.
-        runs: how many are timed in a block.
-        warm_up: runs before them that are not.
+        works: the functions to time.
+        rounds: number of rounds; each function has two blocks in a round.
+        runs: number of timed runs in a block.
+        warm_up: number of runs at the start of a block that are not timed.
 
     Returns:
-        Seconds of each run: by work, by round.
+        Seconds of each run, by function and by round.
     """
     times: list[list[list[float]]] = [[[] for _ in range(rounds)] for _ in works]
     turns = [*range(len(works)), *reversed(range(len(works)))]

@@ -1,5 +1,5 @@
-"""How well a model tells labelled images apart: measures, intervals, figures, a report.
+"""How well a model classifies labelled images: measures, intervals, figures and a report.
 
-The measures need scikit-learn and the figures matplotlib, the extra ``evaluate``; the rest of the
-runtime imports nothing from here but in the command ``evaluate``.
+The measures need scikit-learn and the figures need matplotlib (the extra ``evaluate``). Within the
+runtime only the command ``evaluate`` imports this package.
 """

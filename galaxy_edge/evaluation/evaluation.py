@@ -1,4 +1,4 @@
-"""A model's scores of labelled sources, and what they say of it."""
+"""The scores a model gives to labelled sources, and the measures computed from them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from galaxy_edge.evaluation.measures import (
     SourceMeasures,
     bins,
     measure,
-    measure_source,
+    measure_sources,
+    of_class,
 )
 from galaxy_edge.evaluation.sources import Input, Labelled, LabelledSource
 from galaxy_edge.inputs.labelled import Split
@@ -34,7 +35,7 @@ class Scored:
 
     Attributes:
         source: the images.
-        predictions: one for each, in their order.
+        predictions: one for each image, in the same order.
         measures: how well the source is recognised.
     """
 
@@ -44,31 +45,31 @@ class Scored:
 
     @property
     def scores(self) -> Scores:
-        """Float64 [N], P(positive) of the images that could be read."""
+        """Float64 [N]: P(positive) of the images that could be read."""
         return _scores(self.predictions)
 
     @property
     def unreadable(self) -> tuple[Prediction, ...]:
-        """Those without a score."""
+        """Predictions without a score."""
         return tuple(one for one in self.predictions if one.score is None)
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What a model makes of labelled sources.
+    """How a model scores labelled sources.
 
     Attributes:
-        data: the folder, as it was named.
-        split: the split that was taken, if any.
+        data: the folder, as the user named it.
+        split: the split that was evaluated, if any.
         classes: names of the negative and the positive class.
         model: name of the model file.
         model_sha256: digest of the model file.
         threshold: a score above it is a positive verdict.
         provider: the execution provider that computed the scores.
-        bootstrap: how intervals were made.
-        overall: all sources together.
-        sources: each apart.
-        bins: the points of the reliability diagram; none unless both classes have scores.
+        bootstrap: how intervals were computed.
+        overall: the measures of all sources together.
+        sources: each source separately.
+        bins: the points of the reliability diagram; empty unless both classes have scores.
     """
 
     data: str
@@ -85,15 +86,15 @@ class Evaluation:
 
     @property
     def unreadable(self) -> tuple[Prediction, ...]:
-        """Images without a score, of all sources."""
+        """Predictions without a score, of all sources."""
         return tuple(one for scored in self.sources for one in scored.unreadable)
 
     def scores(self, label: int) -> Scores:
-        """Float64 [N], P(positive) of all images of a class."""
-        return _of(label, [(one.source.label, one.scores) for one in self.sources])
+        """Float64 [N]: P(positive) of all images of a class."""
+        return of_class(label, [(one.source.label, one.scores) for one in self.sources])
 
     def document(self) -> dict[str, Any]:
-        """Everything as JSON-ready values of full precision; the same for the same seed."""
+        """All results at full precision, ready for JSON; the same seed gives the same document."""
         classes = self.classes
         overall = asdict(self.overall)
         for name in ("precision", "recall"):
@@ -112,7 +113,7 @@ class Evaluation:
             },
             "versions": {"python": platform.python_version()}
             | {name: version(name) for name in _PACKAGES}
-            # Under the name of the build that is there: onnxruntime-gpu, onnxruntime-openvino, ...
+            # The name of the installed build: onnxruntime-gpu, onnxruntime-openvino, ...
             | runtimes(),
             "data": {
                 "folder": self.data,
@@ -141,13 +142,13 @@ def evaluate(
     bootstrap: Bootstrap,
     progress: Callable[[], None] = lambda: None,
 ) -> Evaluation:
-    """Score every image of some labelled sources, and measure.
+    """Score every image of labelled sources, and measure the results.
 
     Args:
         predictor: the model.
         data: name of the folder, for the document.
-        labelled: its sources.
-        bootstrap: how intervals are made.
+        labelled: the sources in the folder.
+        bootstrap: how intervals are computed.
         progress: called after each image.
 
     Raises:
@@ -165,6 +166,7 @@ def evaluate(
     )
     scores = np.concatenate([scores for _, scores in pairs])
     overall = measure(labels, scores, threshold, bootstrap)
+    by_source = measure_sources(pairs, threshold, bootstrap)
     return Evaluation(
         data=data,
         split=labelled.split,
@@ -176,12 +178,8 @@ def evaluate(
         bootstrap=bootstrap,
         overall=overall,
         sources=tuple(
-            Scored(
-                source,
-                some,
-                measure_source(label, own, _of(1 - label, pairs), threshold, bootstrap),
-            )
-            for source, some, (label, own) in zip(labelled.sources, predictions, pairs, strict=True)
+            Scored(source, some, measures)
+            for source, some, measures in zip(labelled.sources, predictions, by_source, strict=True)
         ),
         bins=() if overall.auc is None else bins(labels, scores),
     )
@@ -198,7 +196,3 @@ def _counted(
 
 def _scores(predictions: Sequence[Prediction]) -> Scores:
     return np.array([one.score for one in predictions if one.score is not None], np.float64)
-
-
-def _of(label: int, pairs: Sequence[tuple[int, Scores]]) -> Scores:
-    return np.concatenate([np.empty(0), *(scores for other, scores in pairs if other == label)])

@@ -1,4 +1,4 @@
-"""The figures of an evaluation, each as the bytes of a PNG file."""
+"""The figures of an evaluation, each as the contents of a PNG file."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from galaxy_edge.evaluation.measures import BINS
 from galaxy_edge.evaluation.table import number
 from galaxy_edge.results import printable
 
-#: Of the negative and the positive class.
+#: Colours of the negative and the positive class.
 COLOURS = ("#c8553d", "#3b6ea5")
 _GREY = "#888888"
-#: A figure with more sources cannot be read; the tables have all.
+#: Maximum number of sources in a figure, so that it stays readable. The tables list all sources.
 _SOURCES = 8
 
 
 def roc(evaluation: Evaluation) -> bytes:
-    """The ROC curve of all images, and of each source against all of the other class."""
+    """The ROC curves of all images, and of each source against all images of the other class."""
     with _figure(6.4, 6.4) as (figure, file):
         axes = figure.subplots()
         negative, positive = (evaluation.scores(label) for label in (0, 1))
@@ -40,7 +40,7 @@ def roc(evaluation: Evaluation) -> bytes:
             palette = colormaps["tab10"]
             _curve(axes, negative, positive, f"{evaluation.overall.auc:.4f}  all", "black", 2.2)
             for place, (title, low, high, area) in enumerate(_by_source(evaluation)):
-                # The first colours mean the two classes elsewhere.
+                # Other figures use the first two colours for the classes.
                 colour = palette((place + 2) % palette.N)
                 _curve(axes, low, high, f"{area:.4f}  {title}", colour, 1.2)
             axes.plot(
@@ -54,8 +54,8 @@ def roc(evaluation: Evaluation) -> bytes:
         names = evaluation.classes
         axes.set(
             title=_title("ROC", evaluation),
-            xlabel=f"share of {names[0]} called {names[1]}",
-            ylabel=f"share of {names[1]} called {names[1]}",
+            xlabel=f"share of {names[0]} classified as {names[1]}",
+            ylabel=f"share of {names[1]} classified as {names[1]}",
             xlim=(-0.02, 1.02),
             ylim=(-0.02, 1.02),
             aspect="equal",
@@ -65,7 +65,7 @@ def roc(evaluation: Evaluation) -> bytes:
 
 
 def reliability(evaluation: Evaluation) -> bytes:
-    """What share of the images with a score is positive, and how many have it."""
+    """The share of positive images at each score, and the number of images with this score."""
     name = evaluation.classes[1]
     with _figure(6.4, 7.0) as (figure, file):
         top, bottom = figure.subplots(2, sharex=True, height_ratios=[3, 1])
@@ -100,7 +100,7 @@ def reliability(evaluation: Evaluation) -> bytes:
 
 
 def histogram(evaluation: Evaluation) -> bytes:
-    """How the scores of each source are spread."""
+    """The distribution of the scores of each source."""
     sources = _shown(evaluation)
     with _figure(6.4, 1.0 + 1.25 * len(sources)) as (figure, file):
         panels = figure.subplots(len(sources), sharex=True, squeeze=False)[:, 0]
@@ -114,7 +114,7 @@ def histogram(evaluation: Evaluation) -> bytes:
                 shares = np.histogram(scores, edges)[0] / len(scores)
                 axes.stairs(shares, edges, fill=True, color=COLOURS[scored.source.label])
             axes.axvline(evaluation.threshold, color=_GREY, ls=":", lw=1)
-            # Most scores are at an end, and the few elsewhere are what matters.
+            # Most scores are near 0 or 1; a logarithmic axis shows the few between them.
             axes.set(yscale="log", ylim=(one_image / 2, 1.5), ylabel="share")
             _plain(axes.yaxis)
         figure.suptitle(_title("Scores by source", evaluation))
@@ -123,7 +123,7 @@ def histogram(evaluation: Evaluation) -> bytes:
 
 
 def _shown(evaluation: Evaluation) -> list[Scored]:
-    """The sources a figure has room for: of very many, those recognised worst."""
+    """The sources to show in a figure: if there are too many, the least accurate ones."""
     accuracies = [one.measures.accuracy for one in evaluation.sources]
     places = range(len(accuracies))
     worst = sorted(places, key=lambda place: (accuracies[place] is None, accuracies[place]))
@@ -132,13 +132,14 @@ def _shown(evaluation: Evaluation) -> list[Scored]:
 
 def _title(name: str, evaluation: Evaluation) -> str:
     count = len(evaluation.sources)
-    return name + (
-        f" (the {_SOURCES} of {count} sources recognised worst)" if count > _SOURCES else ""
-    )
+    return name + (f" (the {_SOURCES} least accurate of {count} sources)" * (count > _SOURCES))
 
 
 def _by_source(evaluation: Evaluation) -> Iterator[tuple[str, Scores, Scores, float]]:
-    """Each source's title, negative and positive scores, and AUC, where a class has several."""
+    """Title, negative scores, positive scores and AUC of each source to show.
+
+    The only source of its class is left out: its curve is that of all images.
+    """
     labels = [scored.source.label for scored in evaluation.sources]
     for scored in _shown(evaluation):
         label, area = scored.source.label, scored.measures.auc
@@ -162,7 +163,7 @@ def _curve(
 
 
 def _plain(axis: Axis) -> None:
-    """Write the numbers of a logarithmic axis out: powers of ten would be formulas."""
+    """Label a logarithmic axis with plain numbers: powers of ten need formulas, which are off."""
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter(NullFormatter())
 
@@ -173,10 +174,10 @@ def _say(axes: Axes, text: str) -> None:
 
 @contextmanager
 def _figure(width: float, height: float) -> Iterator[tuple[Figure, io.BytesIO]]:
-    """A figure, in inches, that is drawn into a file when the block ends."""
+    """Make a figure, with its size in inches, and draw it into the file when the block ends."""
     file = io.BytesIO()
-    # A dollar sign in a folder's name begins no formula, and a letter that the font lacks is no
-    # reason to warn.
+    # A dollar sign in a folder name must not start a formula, and letters missing from the font
+    # must not cause warnings.
     with rc_context({"text.parse_math": False}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")
         figure = Figure(figsize=(width, height), layout="constrained")

@@ -1,4 +1,4 @@
-"""The folder of a finished evaluation: numbers, scores, figures, and the report that holds all."""
+"""The output folder of an evaluation: measures, scores, figures, and a report with all of them."""
 
 from __future__ import annotations
 
@@ -27,27 +27,28 @@ FILES = (
 
 
 def claim(folder: Path, data: Iterable[Path]) -> None:
-    """Make the folder, or take one that is empty or holds nothing but an earlier evaluation.
+    """Create the output folder, or accept one that is empty or contains an earlier evaluation.
 
     Args:
-        folder: where the files will be.
-        data: folders of images; the figures must not become images of a class.
+        folder: the output folder.
+        data: the image folders. The output must be outside them, or a later run would read the
+            figures as images.
 
     Raises:
-        UsageError: it holds other files, is no folder, or lies in the data.
-        OSError: it cannot be made.
+        UsageError: the folder contains other files, is not a folder, or is inside the data.
+        OSError: the folder cannot be created.
     """
     place = folder.resolve()
     for one in data:
         if place.is_relative_to(one.resolve()):
             raise UsageError(
-                f"{folder} lies in {one}, and its figures would be taken for images of that "
-                "class; name a folder elsewhere"
+                f"{folder} is inside {one}, so its figures would be read as images of that class; "
+                "choose a folder outside the data"
             )
     if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is there and no folder; name another output")
+        raise UsageError(f"{folder} exists and is not a folder; choose another output")
     folder.mkdir(parents=True, exist_ok=True)
-    # Hidden files are the system's, or what a killed run left.
+    # Hidden files belong to the system, or are left from an interrupted run.
     others = {
         one.name
         for one in folder.iterdir()
@@ -58,12 +59,13 @@ def claim(folder: Path, data: Iterable[Path]) -> None:
     if others:
         some = ", ".join(sorted(others)[:3]) + (", ..." if len(others) > 3 else "")
         raise UsageError(
-            f"{folder} holds more than an earlier evaluation ({some}); name another folder"
+            f"{folder} contains files that are not from an evaluation ({some}); choose another "
+            "folder"
         )
 
 
 def _is_ours(metrics: Path) -> bool:
-    """Whether ``metrics.json`` is of an evaluation; other programs use the name."""
+    """Whether ``metrics.json`` comes from an evaluation; other programs use this name, too."""
     try:
         return "reliability" in json.loads(metrics.read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError):
@@ -71,18 +73,20 @@ def _is_ours(metrics: Path) -> bool:
 
 
 def write(folder: Path, evaluation: Evaluation, stretch: Stretch) -> None:
-    """Write the files, each whole or not at all; those of an earlier evaluation are replaced.
+    """Write all files, and replace those of an earlier evaluation.
+
+    Each file is written completely or not at all.
 
     Args:
-        folder: where to.
-        evaluation: what to write.
-        stretch: how FITS images became RGB.
+        folder: the output folder.
+        evaluation: the results to write.
+        stretch: how FITS images were converted to RGB.
     """
     pictures = {
         "ROC": figures.roc(evaluation),
         "Reliability": figures.reliability(evaluation),
         "Scores by source": figures.histogram(evaluation),
-        "The most wrong images of each class": most_wrong(evaluation, stretch),
+        "Most wrong images of each class": most_wrong(evaluation, stretch),
     }
     contents = (
         f"{json.dumps(evaluation.document(), indent=2)}\n".encode("ascii"),
@@ -90,7 +94,7 @@ def write(folder: Path, evaluation: Evaluation, stretch: Stretch) -> None:
         *pictures.values(),
         html(evaluation, pictures).encode("utf-8"),
     )
-    # The report is written last: a folder that has it is of one evaluation.
+    # The report is written last: if it exists, all files are from the same evaluation.
     (folder / FILES[-1]).unlink(missing_ok=True)
     for name, content in zip(FILES, contents, strict=True):
         with replacing(folder / name) as temporary:
@@ -105,5 +109,5 @@ def _scores(evaluation: Evaluation) -> bytes:
             csv_line((row.path, name, one.source.name, row.score, row.label, row.error))
             for row in one.predictions
         ]
-    # File names leave as the bytes they came in as.
+    # File names are written with the bytes they have on disk, even if these are not UTF-8.
     return "".join(lines).encode("utf-8", "surrogateescape")

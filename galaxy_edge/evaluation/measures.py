@@ -1,7 +1,8 @@
-"""What scores say of a model: point values by scikit-learn, intervals by the bootstrap."""
+"""Measures of a model's scores: values from scikit-learn, intervals from the bootstrap."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,27 +16,29 @@ from galaxy_edge.evaluation.bootstrap import Bootstrap, Interval, Scores
 Labels: TypeAlias = npt.NDArray[np.uint8]
 Pair: TypeAlias = tuple[float | None, float | None]
 
-#: Bins of the reliability diagram, as many as Guo et al. 2017 take.
+#: Number of bins of the reliability diagram, as in Guo et al. 2017.
 BINS = 15
 
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """How well all scores together tell the classes apart. None: without meaning here.
+    """How well the scores of all images separate the classes. None: undefined for these images.
 
     Attributes:
         images: number of scores.
-        accuracy: share of right verdicts; it depends on how many images of each class there are.
+        accuracy: share of correct verdicts; it depends on the mix of classes in the data.
         accuracy_interval: its bootstrap interval.
-        balanced_accuracy: mean recall of the classes; None unless both are there.
-        auc: area under the ROC curve; None unless both classes are there.
+        balanced_accuracy: mean recall of the classes; None unless both classes have images.
+        auc: area under the ROC curve; None unless both classes have images.
         auc_interval: its bootstrap interval.
         brier: mean squared difference of score and class, 0 to 1 (Brier 1950).
-        expected_calibration_error: see `calibration_error`; None unless both classes are there.
-        precision: of each class: share of the images called so that are; None unless both classes
-            are there and some are called so.
-        recall: of each class: share of its images called so; None for one that is not there.
-        confusion: for each class, how many of its images are called negative and positive.
+        expected_calibration_error: see `calibration_error`; None unless both classes have images.
+        precision: for each class, the share of correct verdicts among the images classified as
+            this class; None if there are no such images, or unless both classes have images.
+        recall: for each class, the share of its images that are classified as this class; None for
+            a class without images.
+        confusion: for each class, how many of its images are classified as negative and as
+            positive.
     """
 
     images: int
@@ -53,14 +56,14 @@ class Measures:
 
 @dataclass(frozen=True, slots=True)
 class SourceMeasures:
-    """How well the images of one source are recognised. None: without meaning here.
+    """How well the images of one source are recognised. None: undefined for these images.
 
     Attributes:
         images: number of scores.
-        accuracy: share of right verdicts: the recall of its class from this source.
+        accuracy: share of correct verdicts, which is the recall of its class for this source.
         accuracy_interval: its bootstrap interval.
         mean_score: mean P(positive).
-        positive_share: share called positive.
+        positive_share: share classified as positive.
         auc: area under the ROC curve against all images of the other class.
         auc_interval: its bootstrap interval.
     """
@@ -76,14 +79,14 @@ class SourceMeasures:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Images whose scores are alike.
+    """Images with similar scores.
 
     Attributes:
-        low: scores are above it (the first bin has 0 as well).
-        high: scores are at most this.
-        images: how many, at least one.
+        low: lower edge; scores are above it (the first bin also contains 0).
+        high: upper edge; scores are at most this.
+        images: number of images, at least one.
         mean_score: their mean P(positive).
-        positive: share of them that are positive.
+        positive: share of them that belong to the positive class.
     """
 
     low: float
@@ -100,11 +103,11 @@ def measure(labels: Labels, scores: Scores, threshold: float, bootstrap: Bootstr
         labels: [N], 0 or 1; N may be 0, and a class may be missing.
         scores: [N], P(positive), 0 to 1.
         threshold: a score above it is a positive verdict.
-        bootstrap: how intervals are made.
+        bootstrap: how intervals are computed.
     """
     both = len(np.unique(labels)) == 2
     verdicts = scores > threshold
-    # Without images scikit-learn refuses.
+    # scikit-learn raises an error if there are no images.
     table = (
         metrics.confusion_matrix(labels, verdicts, labels=[0, 1])
         if len(labels)
@@ -112,14 +115,14 @@ def measure(labels: Labels, scores: Scores, threshold: float, bootstrap: Bootstr
     )
     (true_negative, false_positive), (false_negative, true_positive) = table.astype(int).tolist()
     precision, recall = _precision_and_recall(labels, verdicts)
-    right = [
+    correct = [
         (true_negative, true_negative + false_positive),
         (true_positive, false_negative + true_positive),
     ]
     return Measures(
         images=len(labels),
         accuracy=float(metrics.accuracy_score(labels, verdicts)) if len(labels) else None,
-        accuracy_interval=bootstrap.accuracy(right),
+        accuracy_interval=bootstrap.accuracy(correct),
         balanced_accuracy=(
             float(metrics.balanced_accuracy_score(labels, verdicts)) if both else None
         ),
@@ -135,21 +138,48 @@ def measure(labels: Labels, scores: Scores, threshold: float, bootstrap: Bootstr
     )
 
 
-def measure_source(
-    label: int, scores: Scores, others: Scores, threshold: float, bootstrap: Bootstrap
-) -> SourceMeasures:
-    """Measure the images of one source.
+def measure_sources(
+    sources: Sequence[tuple[int, Scores]], threshold: float, bootstrap: Bootstrap
+) -> list[SourceMeasures]:
+    """Measure the images of each source, against all images of the other class.
 
     Args:
-        label: the class of the source, 0 or 1.
-        scores: [N], P(positive) of its images; N may be 0.
-        others: [M], P(positive) of all images of the other class; M may be 0.
+        sources: for each source its class, 0 or 1, and P(positive) of its images as float64 [N];
+            N may be 0.
         threshold: a score above it is a positive verdict.
-        bootstrap: how intervals are made.
+        bootstrap: how intervals are computed.
+
+    Returns:
+        The measures of each source, in the same order.
     """
+    by_class = [of_class(label, sources) for label in (0, 1)]
+    intervals = [
+        iter(
+            bootstrap.aucs(
+                label, [scores for own, scores in sources if own == label], by_class[1 - label]
+            )
+        )
+        for label in (0, 1)
+    ]
+    return [
+        _measure_source(
+            label, scores, by_class[1 - label], threshold, bootstrap, next(intervals[label])
+        )
+        for label, scores in sources
+    ]
+
+
+def _measure_source(
+    label: int,
+    scores: Scores,
+    others: Scores,
+    threshold: float,
+    bootstrap: Bootstrap,
+    auc_interval: Interval | None,
+) -> SourceMeasures:
     images = len(scores)
     positive = int(np.sum(scores > threshold))
-    right = positive if label else images - positive
+    correct = positive if label else images - positive
     low, high = (others, scores) if label else (scores, others)
     area = None
     if len(low) and len(high):
@@ -157,17 +187,22 @@ def measure_source(
         area = float(metrics.roc_auc_score(truth, np.concatenate([low, high])))
     return SourceMeasures(
         images=images,
-        accuracy=right / images if images else None,
-        accuracy_interval=bootstrap.accuracy([(right, images)]),
+        accuracy=correct / images if images else None,
+        accuracy_interval=bootstrap.accuracy([(correct, images)]),
         mean_score=float(np.mean(scores)) if images else None,
         positive_share=positive / images if images else None,
         auc=area,
-        auc_interval=bootstrap.auc(low, high),
+        auc_interval=auc_interval,
     )
 
 
+def of_class(label: int, sources: Sequence[tuple[int, Scores]]) -> Scores:
+    """Float64 [N]: the scores of all sources of one class, from pairs of class and scores."""
+    return np.concatenate([np.empty(0), *(scores for other, scores in sources if other == label)])
+
+
 def bins(labels: Labels, scores: Scores) -> tuple[Bin, ...]:
-    """The points of the reliability diagram: the bins of equal width that have images.
+    """The points of the reliability diagram: bins of equal width, without the empty ones.
 
     Args:
         labels: [N], 0 or 1.
@@ -176,7 +211,7 @@ def bins(labels: Labels, scores: Scores) -> tuple[Bin, ...]:
     if not len(labels):
         return ()
     edges = np.linspace(0.0, 1.0, BINS + 1)
-    # As `calibration_curve` sorts them: a score on an edge belongs to the bin below.
+    # As in `calibration_curve`, a score on an edge belongs to the bin below it.
     counts = np.bincount(np.searchsorted(edges[1:-1], scores), minlength=BINS)
     positive, mean_score = calibration_curve(labels, scores, n_bins=BINS, pos_label=1)
     return tuple(
@@ -188,12 +223,12 @@ def bins(labels: Labels, scores: Scores) -> tuple[Bin, ...]:
 
 
 def calibration_error(bins: tuple[Bin, ...]) -> float:
-    """Expected calibration error: how far, on average, P(positive) is from the share of positives.
+    """Expected calibration error: the mean difference of P(positive) and the share of positives.
 
-    Guo et al. 2017 (arXiv:1706.04599) bin the confidence of the class that is chosen. This is its
-    binary form: the bins are of P(positive), of equal width, and the mean over them of
-    |mean score - share of positives| is weighted with their images. Like all calibration it holds
-    for the mix of classes in the data, no other.
+    Guo et al. 2017 (arXiv:1706.04599) bin the confidence of the chosen class. This is the binary
+    form: bins of P(positive) of equal width, and the mean of |mean score - share of positives| over
+    the bins, weighted by their number of images. Like any measure of calibration, it is valid only
+    for the mix of classes in the data.
     """
     images = sum(one.images for one in bins)
     return sum(one.images * abs(one.mean_score - one.positive) for one in bins) / images

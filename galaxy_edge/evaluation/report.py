@@ -1,4 +1,4 @@
-"""The evaluation as one HTML file: no scripts, no network, the pictures inside."""
+"""The evaluation as one HTML file, with embedded pictures and without scripts or network access."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from galaxy_edge.evaluation.bootstrap import LEVEL
 from galaxy_edge.evaluation.evaluation import Evaluation
 from galaxy_edge.results import printable
 
-#: Unreadable images that are listed; ``scores.csv`` has all.
+#: Maximum number of unreadable images to list; ``scores.csv`` lists all.
 _LISTED = 100
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 60rem; margin: 2rem auto;
@@ -30,12 +30,12 @@ def html(evaluation: Evaluation, pictures: Mapping[str, bytes]) -> str:
     """Write the report.
 
     Args:
-        evaluation: what to report.
-        pictures: heading of each picture, and its PNG file.
+        evaluation: the results to report.
+        pictures: the PNG files, by heading.
 
     Returns:
-        A whole HTML document. All that comes from outside, names of files and folders above all,
-        is escaped.
+        A complete HTML document. All text from outside, such as names of files and folders, is
+        escaped.
     """
     title = f"{printable(evaluation.model)} on {printable(evaluation.data)}"
     names = evaluation.classes
@@ -46,9 +46,9 @@ def html(evaluation: Evaluation, pictures: Mapping[str, bytes]) -> str:
         "<h2>All images</h2>",
         _rows(table.overall(evaluation), header=False),
         _rows(table.by_class(evaluation)),
-        "<h2>Each source apart</h2>",
+        "<h2>Each source</h2>",
         _rows(table.by_source(evaluation)),
-        f"<p>{escape(_reading(evaluation))}</p>",
+        f"<p>{escape(_explanation(evaluation))}</p>",
     ]
     for heading, png in pictures.items():
         encoded = base64.b64encode(png).decode("ascii")
@@ -84,22 +84,22 @@ def _rows(rows: table.Rows, *, header: bool = True) -> str:
     return '<div class="wide"><table>\n' + "\n".join(lines) + "\n</table></div>"
 
 
-def _reading(evaluation: Evaluation) -> str:
-    """How the numbers are to be read."""
+def _explanation(evaluation: Evaluation) -> str:
+    """What the numbers mean."""
     negative, positive = evaluation.classes
     text = (
-        f"The accuracy of a source is the share of its images that are called what they are. Its "
-        f"AUC is against all images of the other class. The expected calibration error is the mean "
-        f"of |mean P({positive}) - share of {positive}| over bins of P({positive}), weighted with "
-        f"their images; like accuracy, precision and the Brier score it holds for this mix of "
-        f"{negative} and {positive}."
+        f"The accuracy of a source is the share of its images that are classified correctly. Its "
+        f"AUC is measured against all images of the other class. The expected calibration error is "
+        f"the mean of |mean P({positive}) - share of {positive}| over bins of P({positive}), "
+        f"weighted by their number of images. Like accuracy, precision and the Brier score, it is "
+        f"valid only for this mix of {negative} and {positive}."
     )
     if resamples := evaluation.bootstrap.resamples:
         text += (
-            f" In brackets: {LEVEL:.0%} percentile intervals of {resamples:,} bootstrap resamples, "
-            f"stratified by class, seed {evaluation.bootstrap.seed}. They tell how far a number "
-            "would move with other images of the same sources, not with other sources; at 0 and 1 "
-            "they have no width, and tell nothing."
+            f" The brackets are {LEVEL:.0%} percentile intervals from {resamples:,} bootstrap "
+            f"resamples, stratified by class, with seed {evaluation.bootstrap.seed}. They show how "
+            "much a number would vary with other images of the same sources, not with other "
+            "sources. At 0 and 1 the intervals have no width and carry no information."
         )
     return text
 
@@ -112,6 +112,6 @@ def _unreadable(evaluation: Evaluation) -> str:
         for one in failed[:_LISTED]
     ]
     if hidden := len(failed) - len(items):
-        items.append(f"<li>and {hidden:,} more; scores.csv has all</li>")
+        items.append(f"<li>and {hidden:,} more; scores.csv lists all</li>")
     listed = "\n".join(items)
-    return f"<h2>Unreadable, without a score: {len(failed):,}</h2>\n<ul>\n{listed}\n</ul>"
+    return f"<h2>Unreadable images, without a score: {len(failed):,}</h2>\n<ul>\n{listed}\n</ul>"

@@ -1,4 +1,4 @@
-"""Labelled folders of several sources: ``Fake/diffusion``, ``Fake/gan``, ``Real/sdss``."""
+"""Labelled folders with several sources: ``Fake/diffusion``, ``Fake/gan``, ``Real/sdss``."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from galaxy_edge.errors import DatasetError
 from galaxy_edge.inputs.bands import Bands, grouped
 from galaxy_edge.inputs.labelled import OPTIONAL, REQUIRED, Split, child, images_below
 
-#: A path, or the three files of a red, a green and a blue band.
+#: A path, or the paths of three files: the red, the green and the blue band.
 Input: TypeAlias = str | tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledSource:
-    """Images of one class that came from one place.
+    """Images of one class from one source.
 
     Attributes:
-        name: of the folder below the class folder; the class itself for images right in it.
-        label: 0 for the negative class, 1 for the positive.
+        name: name of the folder in the class folder; for images directly in the class folder, the
+            name of the class.
+        label: 0 for the negative class, 1 for the positive class.
         images: at least one, in sorted order.
     """
 
@@ -30,20 +31,20 @@ class LabelledSource:
     images: tuple[Input, ...]
 
     def title(self, classes: tuple[str, str]) -> str:
-        """``Fake/gan``, or ``Fake`` for the images right in the class folder."""
+        """``Fake/gan``, or ``Fake`` for images directly in the class folder."""
         name = classes[self.label]
         return name if self.name == name else f"{name}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """What a data folder holds.
+    """The contents of a data folder.
 
     Attributes:
-        folders: the class folders that are there.
-        split: the split that was taken; None for class folders right in the data folder.
-        sources: those of the negative class first, then by name.
-        notes: a sentence for each folder that gave nothing.
+        folders: the class folders that exist.
+        split: the chosen split; None if the class folders are directly in the data folder.
+        sources: sources of the negative class first, then sorted by name.
+        notes: a sentence for each folder without images.
     """
 
     folders: tuple[Path, ...]
@@ -53,7 +54,7 @@ class Labelled:
 
     @property
     def places(self) -> set[Path]:
-        """The class folders, and those that images lie in, which links may lead to."""
+        """The class folders and the real folders of all images, which may be reached by links."""
         images = (one for source in self.sources for one in source.images)
         return {*self.folders} | {
             Path(os.path.realpath(path)).parent
@@ -65,16 +66,17 @@ class Labelled:
 def find(
     data: Path, classes: tuple[str, str], split: Split | None = None, bands: Bands | None = None
 ) -> Labelled:
-    """List the sources of a data folder; names of splits and classes match in any case.
+    """List the sources of a data folder. Names of splits and classes match in any case.
 
     Args:
-        data: holds a folder for each class (one may be missing), or splits that do.
+        data: contains a folder for each class (one may be missing), or splits that contain them.
         classes: names of the negative and the positive class.
-        split: which split; by default none if the class folders are right there, else Valid.
-        bands: put the files of three bands together; folders named by them are no sources.
+        split: the split to use. By default none if ``data`` contains class folders, else Valid.
+        bands: combine the files of three bands into one image. Folders named after the bands are
+            not sources.
 
     Raises:
-        DatasetError: there is no such folder or split, or no image of either class.
+        DatasetError: the folder or split does not exist, or contains no image of either class.
     """
     problems: list[str] = []
     root, split = _root(data, classes, split, problems)
@@ -89,16 +91,16 @@ def find(
         found = _sources(folder, name, label, bands)
         sources += found
         if not found:
-            notes.append(f"{folder} holds no images, and is left out")
+            notes.append(f"{folder} contains no images and is skipped")
             continue
         listed = {source.name for source in found} | set(bands or ())
         notes += [
-            f"{below} holds no images of its own, and is left out"
+            f"{below} contains no images of its own and is skipped"
             for below in sorted(folder.iterdir())
             if below.is_dir() and not below.name.startswith(".") and below.name not in listed
         ]
     if not sources and not problems:
-        problems = notes or [f"{root} has no folder {classes[0]} and none {classes[1]}"]
+        problems = notes or [f"{root} contains neither a folder {classes[0]} nor {classes[1]}"]
     if problems:
         raise DatasetError(str(data), problems)
     return Labelled(tuple(folders), split, tuple(sources), tuple(notes))
@@ -107,23 +109,24 @@ def find(
 def _root(
     data: Path, classes: tuple[str, str], split: Split | None, problems: list[str]
 ) -> tuple[Path | None, Split | None]:
-    """The folder that holds the class folders, and the split that it is."""
+    """Find the folder that contains the class folders, and its split, if it is one."""
     if not data.is_dir():
-        problems.append("there is no such folder")
+        problems.append("this folder does not exist")
         return None, split
     if split is None:
         names = {entry.name.casefold() for entry in data.iterdir() if entry.is_dir()}
         if any(name.casefold() in names for name in classes):
             return data, None
-        if not (there := [name for name in (*REQUIRED, *OPTIONAL) if name.casefold() in names]):
+        splits = [name for name in (*REQUIRED, *OPTIONAL) if name.casefold() in names]
+        if not splits:
             problems.append(
-                f"it has neither class folders ({' and '.join(classes)}; one is enough) nor splits "
-                f"that hold them ({', '.join((*REQUIRED, *OPTIONAL))})"
+                f"it contains neither class folders ({' and '.join(classes)}; one is enough) nor "
+                f"splits with class folders ({', '.join((*REQUIRED, *OPTIONAL))})"
             )
             return None, None
         split = "Valid"
-        if split not in there:
-            problems.append(f"it has no folder Valid; take --split {' or '.join(there)}")
+        if split not in splits:
+            problems.append(f"it contains no folder Valid; use --split {' or '.join(splits)}")
             return None, split
     return child(data, split, problems, needed=True), split
 
@@ -135,6 +138,6 @@ def _sources(folder: Path, name: str, label: int, bands: Bands | None) -> list[L
         if image is not None:
             first = image if isinstance(image, str) else image[0]
             place, *below = Path(first).relative_to(folder).parts
-            right_there = not below or place in (bands or ())
-            by_source.setdefault(name if right_there else place, []).append(image)
+            in_class_folder = not below or place in (bands or ())
+            by_source.setdefault(name if in_class_folder else place, []).append(image)
     return [LabelledSource(key, label, tuple(images)) for key, images in by_source.items()]

@@ -1,4 +1,4 @@
-"""The measures as columns of text, for people."""
+"""The measures as tables of plain text."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from galaxy_edge.evaluation.bootstrap import Interval
 from galaxy_edge.evaluation.evaluation import Evaluation
 from galaxy_edge.results import printable
 
-#: What stands where a number would have no meaning.
-NONE = "–"  # noqa: RUF001 - a dash, as tables have it
+#: Printed in place of a number that is undefined.
+NONE = "–"  # noqa: RUF001 - a dash, as is usual in tables
 Rows = Sequence[Sequence[str]]
 
 
 def number(value: float | None) -> str:
-    """Four decimals."""
+    """Format a number with four decimals."""
     return NONE if value is None else f"{value:.4f}"
 
 
 def interval(value: Interval | None) -> str:
-    """The two ends in brackets."""
+    """Format the two ends of an interval, in brackets."""
     return "" if value is None else f"[{value[0]:.4f}, {value[1]:.4f}]"
 
 
 def summary(evaluation: Evaluation) -> str:
-    """One line: what was evaluated on what."""
+    """Describe the model and the data in one line."""
     place = printable(evaluation.data) + (f" ({evaluation.split})" if evaluation.split else "")
     scored = [sum(row) for row in evaluation.overall.confusion]
     counts = ", ".join(
@@ -38,7 +38,7 @@ def summary(evaluation: Evaluation) -> str:
 
 
 def overall(evaluation: Evaluation) -> Rows:
-    """Name, value and interval of each measure of all images."""
+    """Rows with name, value and interval of each measure of all images."""
     it = evaluation.overall
     return [
         ("accuracy", number(it.accuracy), interval(it.accuracy_interval)),
@@ -50,7 +50,7 @@ def overall(evaluation: Evaluation) -> Rows:
 
 
 def by_class(evaluation: Evaluation) -> Rows:
-    """A header, and a row for each class: precision, recall, confusion."""
+    """A header, and a row for each class with precision, recall and confusion."""
     it, names = evaluation.overall, evaluation.classes
     return [
         ("class", "precision", "recall", f"called {names[0]}", f"called {names[1]}"),
@@ -90,13 +90,13 @@ def by_source(evaluation: Evaluation) -> Rows:
 
 
 def text(evaluation: Evaluation) -> str:
-    """All of it, for a terminal or a pipe."""
+    """The summary and all tables."""
     tables = (overall(evaluation), by_class(evaluation), by_source(evaluation))
     return "\n\n".join([summary(evaluation), *map(_aligned, tables)])
 
 
 def _aligned(rows: Rows) -> str:
-    """Names to the left, all else to the right."""
+    """Align the first column to the left and all others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for first, *rest in rows:

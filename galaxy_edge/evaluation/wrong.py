@@ -1,4 +1,4 @@
-"""The images whose scores are farthest from their class, to be looked at."""
+"""A contact sheet of the images whose scores are farthest from their class."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from galaxy_edge.inputs.preprocessing import Stretch
 from galaxy_edge.results import printable
 
 _COLUMNS = 6
-#: Of each class: one of the two is often wrong far more, and the other would not be seen.
+#: Images of each class. Often most wrong images are of one class, which would hide the other.
 _SHOWN = 2 * _COLUMNS
 
 
 def most_wrong(evaluation: Evaluation, stretch: Stretch) -> bytes:
-    """A contact sheet of the images farthest from their class, the negative class first.
+    """Draw a contact sheet of the images farthest from their class, the negative class first.
 
-    Under each: its score and verdict, its source, its file. Where few verdicts are wrong, the least
-    certain of the right ones follow.
+    The caption of an image shows its score and verdict, its source and its file name. If few
+    verdicts are wrong, the least certain of the correct ones follow.
 
     Args:
-        evaluation: of the images, which are read again.
-        stretch: how FITS images become RGB.
+        evaluation: the scores; the images are read again.
+        stretch: how FITS images are converted to RGB.
 
     Returns:
-        A PNG file.
+        The contents of a PNG file.
     """
     images, captions = [], []
     for label in (0, 1):
@@ -61,8 +61,8 @@ def _farthest(evaluation: Evaluation, label: int) -> Iterator[tuple[Input, str]]
 def _picture(image: Input, stretch: Stretch) -> Image.Image:
     try:
         picture = read(image, stretch)
-    except ImageError:  # it was there when it was scored
+    except ImageError:  # it has been removed or changed since it was scored
         return Image.new("RGB", (1, 1), "grey")
-    # Two dozen large images at once would take gigabytes.
+    # Two dozen large images would take gigabytes of memory.
     picture.thumbnail((TILE, TILE))
     return picture

@@ -1,4 +1,4 @@
-"""Opening a model before the command line is parsed changes nothing but the time it takes."""
+"""Opening a model before the command line is parsed saves time and changes nothing else."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def nothing_begun(monkeypatch: pytest.MonkeyPatch) -> dict[Opening, object]:
         (["predict", "-m", "c.onnx", "-m", "b.onnx", "a.png"], "b.onnx"),
     ],
 )
-def test_what_is_plain_to_see_is_begun(arguments, model, nothing_begun):
+def test_simple_arguments_start_the_opening_early(arguments, model, nothing_begun):
     ahead.begin(arguments)
     path = None if model is None else Path(model).absolute()
     assert list(nothing_begun) == [Opening(path, "auto", threads().count)]
@@ -48,12 +48,12 @@ def test_what_is_plain_to_see_is_begun(arguments, model, nothing_begun):
         ["predict", "a.png", "--threads=2"], ["predict", "a.png", "--model=b.onnx"],
     ],
 )  # fmt: skip
-def test_what_is_not_is_left_to_the_command(arguments, nothing_begun):
+def test_other_arguments_are_left_to_the_command(arguments, nothing_begun):
     ahead.begin(arguments)
     assert nothing_begun == {}
 
 
-def test_what_was_begun_serves_the_first_who_asks(model_file, nothing_begun):
+def test_the_first_caller_gets_the_model_opened_early(model_file, nothing_begun):
     what = Opening(model_file, "cpu", 1)
     opening.begin_ahead(what)
     begun = nothing_begun[what]
@@ -63,15 +63,15 @@ def test_what_was_begun_serves_the_first_who_asks(model_file, nothing_begun):
     assert again.result()[1] == begun.result()[1]
 
 
-def test_a_failure_is_told_by_the_command_as_ever(tmp_path, cli, nothing_begun):
+def test_a_failure_is_reported_by_the_command_as_usual(tmp_path, cli, nothing_begun):
     with pytest.raises(ModelError):
         begin(Opening(tmp_path / "absent.onnx", "cpu", 1)).result()
     code, _, err = cli("predict", "a.png", "-m", tmp_path / "absent.onnx")
     assert (code, "absent.onnx cannot be used" in err) == (3, True)
 
 
-def test_a_wrong_guess_is_dropped(tmp_path, model_file):
-    """``-m`` after ``--`` is a path: the guess is the tiny model, the command wants the bundled."""
+def test_a_wrong_guess_is_discarded(tmp_path, model_file):
+    """``-m`` after ``--`` is a path: the guess is the tiny model, the command needs the bundled."""
     (tmp_path / "a.png").write_bytes(encoded(galaxy(1)))
     done = subprocess.run(
         [sys.executable, "-m", "galaxy_edge", "predict", "--format", "jsonl", "a.png", "--", "-m",
@@ -84,7 +84,7 @@ def test_a_wrong_guess_is_dropped(tmp_path, model_file):
     assert done.returncode == 1
 
 
-def test_an_onnxruntime_that_is_not_there_is_told(tmp_path):
+def test_a_missing_onnxruntime_is_reported(tmp_path):
     (tmp_path / "onnxruntime.py").write_text(
         "raise ModuleNotFoundError(\"No module named 'onnxruntime'\", name='onnxruntime')"
     )

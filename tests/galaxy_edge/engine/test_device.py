@@ -1,4 +1,4 @@
-"""Devices that are not there, simulated: each says why, and auto goes on without it."""
+"""Simulated unavailable devices: each reports the reason, and auto continues without it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FOLDER = Path("capi")
 
 
 class Driver:
-    """NVIDIA's driver library, as far as it is asked."""
+    """The functions of NVIDIA's driver library that are used."""
 
     def __init__(self, code: int = 0, devices: int = 1, version: int = 13000):
         self.code, self.devices, self.version = code, devices, version
@@ -41,7 +41,7 @@ class Driver:
 
 
 def loader(driver: Driver | None, missing: str = "nothing"):
-    """Loads every library but those with ``missing`` in their names."""
+    """A loader for all libraries except those with ``missing`` in their names."""
 
     def load(name: str, mode: int = ctypes.DEFAULT_MODE):
         if name in {"libcuda.so.1", "nvcuda.dll"}:
@@ -61,31 +61,31 @@ def reason(device: str = "cuda", cuda: str = "13.0", visible: str | None = None,
 
 
 @pytest.mark.parametrize("device", ["cuda", "tensorrt"])
-def test_no_driver(device: str):
-    assert "no NVIDIA driver" in reason(device, driver=None)
+def test_a_missing_driver_is_reported(device: str):
+    assert "no NVIDIA driver is installed" in reason(device, driver=None)
 
 
 @pytest.mark.parametrize("driver", [Driver(code=100), Driver(devices=0)])
-def test_a_driver_without_a_device(driver: Driver):
+def test_a_driver_without_a_device_is_reported(driver: Driver):
     assert reason(driver=driver) == "the NVIDIA driver finds no device"
-    assert "CUDA_VISIBLE_DEVICES is '-1'" in reason(driver=driver, visible="-1")
-    assert "CUDA_VISIBLE_DEVICES is ''" in reason(driver=driver, visible="")
+    assert "CUDA_VISIBLE_DEVICES='-1' may hide it" in reason(driver=driver, visible="-1")
+    assert "CUDA_VISIBLE_DEVICES='' may hide it" in reason(driver=driver, visible="")
 
 
-def test_a_driver_that_fails():
+def test_an_error_of_the_driver_is_reported():
     assert "error 803" in reason(driver=Driver(code=803))
 
 
-def test_a_driver_too_old_for_this_onnxruntime():
+def test_a_driver_too_old_for_this_onnxruntime_is_reported():
     old = Driver(version=12040)
-    assert "CUDA 12.4 at most, and this onnxruntime needs 13.0" in reason(driver=old)
-    # Within a major version they go together, and a build may not say what it is for.
+    assert "CUDA 12.4 at most, but this onnxruntime needs 13.0" in reason(driver=old)
+    # Versions with the same major version are compatible, and a build may have no version.
     assert reason(cuda="12.8", driver=old) is None
     assert reason(cuda="", driver=old) is None
 
 
 @pytest.mark.parametrize("device", ["cuda", "tensorrt", "openvino"])
-def test_a_library_that_is_missing(device: str):
+def test_a_missing_library_is_reported(device: str):
     found = reason(device, driver=Driver(), missing=f"providers_{device}")
     assert "libneeded.so.7: cannot open" in found
     assert "pip install" in found
@@ -93,12 +93,12 @@ def test_a_library_that_is_missing(device: str):
 
 
 @pytest.mark.parametrize("device", ["cuda", "tensorrt", "openvino"])
-def test_nothing_amiss(device: str):
+def test_without_a_problem_there_is_no_reason(device: str):
     assert reason(device, driver=Driver(), visible="0") is None
 
 
 @pytest.mark.parametrize("device", ["cpu", "coreml", "directml"])
-def test_providers_inside_onnxruntime_have_no_library_to_miss(device: str):
+def test_providers_inside_onnxruntime_need_no_separate_library(device: str):
     assert reason(device, driver=None, missing="") is None
 
 
@@ -106,7 +106,7 @@ def test_openvino_needs_no_nvidia_driver():
     assert reason("openvino", driver=None) is None
 
 
-def test_what_cuda_says_is_found_among_what_onnxruntime_says():
+def test_the_message_of_cuda_is_extracted_from_that_of_onnxruntime():
     error = RuntimeError(
         "/src/cuda_call.cc:154 Status CudaCall(...) [with THRW = true]\n/src/cuda_call.cc:146 "
         "CUDA failure 35: driver version is insufficient ; GPU=-1 ; hostname=vm ; file=/src/x.cc"
@@ -118,17 +118,17 @@ def test_what_cuda_says_is_found_among_what_onnxruntime_says():
 @pytest.mark.parametrize(
     ("system", "device", "words"),
     [
-        ("Linux", "coreml", "for macOS, and this is Linux"),
-        ("Linux", "directml", "for Windows, and this is Linux"),
-        ("Darwin", "cuda", "for Linux and Windows, and this is macOS"),
-        ("Darwin", "tensorrt", "for Linux and Windows, and this is macOS"),
+        ("Linux", "coreml", "for macOS, but this is Linux"),
+        ("Linux", "directml", "for Windows, but this is Linux"),
+        ("Darwin", "cuda", "for Linux and Windows, but this is macOS"),
+        ("Darwin", "tensorrt", "for Linux and Windows, but this is macOS"),
         ("Darwin", "coreml", "pip install onnxruntime`"),
         ("Linux", "cuda", "pip install 'onnxruntime-gpu[cuda,cudnn]'"),
         ("Windows", "directml", "pip install onnxruntime-directml"),
         ("Linux", "openvino", "pip install onnxruntime-openvino"),
     ],
 )
-def test_a_provider_that_is_not_in_this_build(
+def test_a_provider_missing_from_this_build_is_an_error(
     monkeypatch: pytest.MonkeyPatch, system: str, device: str, words: str
 ):
     monkeypatch.setattr("platform.system", lambda: system)
@@ -140,7 +140,7 @@ def test_a_provider_that_is_not_in_this_build(
 
 @pytest.fixture(params=["falls back", "raises"])
 def without_a_gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An onnxruntime built for CUDA, on a machine without: the way in which it fails."""
+    """An onnxruntime built for CUDA on a machine without CUDA, and the way in which it fails."""
     real = onnxruntime.InferenceSession
 
     def attempt(model: bytes, options: object, providers: list[str], **rest: object):
@@ -169,7 +169,7 @@ def test_an_explicit_device_that_does_not_work_is_an_error(cli: Cli, examples: l
 
 
 @pytest.mark.usefixtures("without_a_gpu")
-def test_auto_goes_on_without_and_says_so(cli: Cli, examples: list[Path]):
+def test_auto_continues_without_the_device_and_prints_a_note(cli: Cli, examples: list[Path]):
     note = "galaxy-edge: cuda is not used: the reason"
     code, out, err = cli("predict", *examples, "--format", "jsonl")
     assert code == 0
@@ -183,7 +183,7 @@ def test_auto_goes_on_without_and_says_so(cli: Cli, examples: list[Path]):
 
 
 @pytest.mark.usefixtures("without_a_gpu")
-def test_the_cpu_is_no_second_choice_when_it_is_asked_for(cli: Cli, examples: list[Path]):
+def test_there_is_no_note_when_the_cpu_is_requested(cli: Cli, examples: list[Path]):
     assert Predictor(device="cpu").notes == ()
     assert "not used" not in cli("predict", "--device", "cpu", *examples)[2]
 
@@ -199,14 +199,14 @@ def test_doctor_gives_the_reason(cli: Cli):
 
 @pytest.mark.usefixtures("without_a_gpu")
 @pytest.mark.parametrize("device", ["auto", "cuda"])
-def test_a_damaged_model_is_no_matter_of_the_device(tmp_path: Path, device: str):
+def test_a_damaged_model_is_not_blamed_on_the_device(tmp_path: Path, device: str):
     path = tmp_path / "m.onnx"
     path.write_bytes(b"rubbish")
     with pytest.raises(ModelError, match="cannot load"):
         Predictor(path, device=device)
 
 
-def test_what_onnxruntime_says_is_passed_on_when_nothing_else_is_found(
+def test_the_message_of_onnxruntime_is_reported_when_no_reason_is_found(
     without_a_gpu: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(session, "why_not", lambda *_: None)
@@ -215,7 +215,7 @@ def test_what_onnxruntime_says_is_passed_on_when_nothing_else_is_found(
         Predictor(device="cuda")
 
 
-def test_the_libraries_that_pip_installs_are_found_before_cuda_is_tried(
+def test_libraries_installed_by_pip_are_loaded_before_cuda_is_tried(
     without_a_gpu: str, monkeypatch: pytest.MonkeyPatch
 ):
     calls = []
@@ -232,8 +232,8 @@ def test_the_libraries_that_pip_installs_are_found_before_cuda_is_tried(
     assert calls == ["preload", CUDA, CPU]
 
 
-def test_a_device_that_is_lost_is_an_error(monkeypatch: pytest.MonkeyPatch):
-    # Left alone, onnxruntime goes on on the CPU, and the rows would name the lost device.
+def test_losing_the_device_is_an_error(monkeypatch: pytest.MonkeyPatch):
+    # By default onnxruntime would continue on the CPU, and the rows would name the lost device.
     predictor = Predictor()
     runtime = predictor._session._session
 
@@ -249,7 +249,9 @@ def test_a_device_that_is_lost_is_an_error(monkeypatch: pytest.MonkeyPatch):
         predictor.predict(galaxy(1))
 
 
-def test_one_of_two_runtimes_uninstalled(monkeypatch: pytest.MonkeyPatch, cli: Cli):
+def test_a_broken_onnxruntime_is_reported_after_one_of_two_was_uninstalled(
+    monkeypatch: pytest.MonkeyPatch, cli: Cli
+):
     monkeypatch.delattr(onnxruntime, "InferenceSession")
     code, out, err = cli("verify")
     assert (code, out) == (4, "")
@@ -263,7 +265,7 @@ def examples() -> list[Path]:
 
 
 class Divided:
-    """A session on CUDA that left some operators to the CPU, as onnxruntime does without a word."""
+    """A session on CUDA that silently runs some operators on the CPU, as onnxruntime may do."""
 
     def __init__(self, inner: object, on_the_cpu: tuple[str, ...]):
         self.inner, self.on_the_cpu = inner, on_the_cpu
@@ -286,7 +288,7 @@ class Divided:
     ("on_the_cpu", "used"),
     [(("Reshape", "Cast"), True), (("QGemm", "Reshape", "QLinearConv"), False)],
 )
-def test_a_device_that_leaves_layers_to_the_cpu_is_not_said_to_compute_them(
+def test_a_device_that_leaves_layers_to_the_cpu_is_not_used(
     monkeypatch: pytest.MonkeyPatch, on_the_cpu: tuple[str, ...], used: bool
 ):
     real = onnxruntime.InferenceSession

@@ -1,8 +1,8 @@
-"""The onnxruntime built for CUDA, with or without a GPU; nothing installs it by itself.
+"""The onnxruntime built for CUDA, with or without a GPU. It must be installed by hand:
 
     pip uninstall -y onnxruntime && pip install onnxruntime-gpu && pytest tests/galaxy_edge
 
-Without a GPU it shows that the reasons are said, and nothing else; with one, that scores agree.
+Without a GPU these tests check that the reasons are reported; with a GPU, that the scores agree.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def predict(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """In a process of its own: onnxruntime's C++ writes to streams that it opened itself."""
+    """Run the command in a separate process: onnxruntime's C++ code opens its own streams."""
     command = [sys.executable, "-m", "galaxy_edge", "predict", "examples/diffusion_0.png"]
     return subprocess.run(
         [*command, *arguments], capture_output=True, text=True, cwd=ROOT, check=False
@@ -43,7 +43,7 @@ def works(device: str) -> bool:
 
 
 @pytest.mark.parametrize("device", ["cuda", "tensorrt"])
-def test_it_is_the_provider_in_use_or_says_in_one_line_why_not(device: str):
+def test_the_device_is_used_or_one_line_gives_the_reason(device: str):
     done = predict("--device", device, "--format", "jsonl")
     (line,) = done.stderr.splitlines()
     if works(device):
@@ -57,7 +57,7 @@ def test_it_is_the_provider_in_use_or_says_in_one_line_why_not(device: str):
         assert "does not say why" not in line
 
 
-def test_auto_scores_whatever_works():
+def test_auto_uses_a_device_that_works():
     done = predict("--format", "jsonl")
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 1

@@ -1,4 +1,4 @@
-"""A second execution provider, on any machine: .ci/run makes an environment that has it."""
+"""A second execution provider, on any machine: .ci/run creates an environment with OpenVINO."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.mark.parametrize("device", ["openvino", "auto"])
-def test_it_is_the_provider_in_use(device: str):
+def test_the_provider_is_used(device: str):
     predictor = Predictor(device=device)
     assert predictor.provider == PROVIDER
     assert {prediction.provider for prediction in predictor.predict_many(EXAMPLES)} == {PROVIDER}
 
 
-def test_it_scores_as_the_exporter_did():
+def test_scores_agree_with_those_recorded_at_export():
     assert verify(Predictor(device="openvino")).worst <= 1e-3
 
 
-def test_it_scores_as_the_cpu_does():
+def test_scores_agree_with_those_of_the_cpu():
     both = [
         [prediction.score for prediction in Predictor(device=device).predict_many(EXAMPLES)]
         for device in ("openvino", "cpu")

@@ -1,8 +1,6 @@
-"""The numbers of an evaluation, against cases worked out by hand."""
+"""The numbers of an evaluation, compared with cases computed by hand."""
 
 from __future__ import annotations
-
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,35 +10,17 @@ from hypothesis import strategies as st
 from galaxy_edge.errors import UsageError
 from galaxy_edge.evaluation.bootstrap import Bootstrap
 from galaxy_edge.evaluation.evaluation import evaluate
-from galaxy_edge.evaluation.measures import bins, calibration_error, measure, measure_source
+from galaxy_edge.evaluation.measures import bins, calibration_error, measure, measure_sources
 from galaxy_edge.evaluation.sources import Labelled, LabelledSource
-from galaxy_edge.manifest import Manifest
-from galaxy_edge.results import Prediction
+from tests.galaxy_edge.evaluation.conftest import stub
 
 BOOTSTRAP = Bootstrap(200, 0)
-# Two fakes are right, one is called real; one real is right, one is called fake.
+# Two of three fakes are classified correctly, and one of two reals.
 LABELS = np.array([0, 0, 0, 1, 1], np.uint8)
 SCORES = np.array([0.1, 0.2, 0.9, 0.3, 0.8])
 
 
-def stub(scores: dict[str, float | None], threshold: float = 0.5) -> SimpleNamespace:
-    """A predictor that knows its scores beforehand; None cannot be read."""
-
-    def prediction(path: str) -> Prediction:
-        score = scores[path]
-        label = None if score is None else ("Fake", "Real")[score > threshold]
-        status, error = ("error", "damaged") if score is None else ("ok", None)
-        return Prediction(
-            path, status, error, label, score, threshold, "m.onnx", "00", "CPUExecutionProvider"
-        )
-
-    return SimpleNamespace(
-        predict_many=lambda paths: map(prediction, paths), threshold=threshold, name="m.onnx",
-        sha256="00", provider="CPUExecutionProvider", manifest=Manifest(),
-    )  # fmt: skip
-
-
-def test_a_small_case_by_hand():
+def test_measures_of_a_small_case_computed_by_hand():
     found = measure(LABELS, SCORES, 0.5, BOOTSTRAP)
     assert found.images == 5
     assert found.accuracy == pytest.approx(3 / 5)
@@ -48,20 +28,20 @@ def test_a_small_case_by_hand():
     assert found.precision == pytest.approx((2 / 3, 1 / 2))
     assert found.recall == pytest.approx((2 / 3, 1 / 2))
     assert found.confusion == ((2, 1), (1, 1))
-    # Of the six pairs, 0.3 is above two fakes and 0.8 above two.
+    # There are six pairs; 0.3 is above two fakes and 0.8 is above two.
     assert found.auc == pytest.approx(4 / 6)
     assert found.brier == pytest.approx((0.01 + 0.04 + 0.81 + 0.49 + 0.04) / 5)
     # Each score has a bin of its own.
     assert found.expected_calibration_error == pytest.approx((0.1 + 0.2 + 0.9 + 0.7 + 0.2) / 5)
 
 
-def test_the_threshold_itself_is_negative():
+def test_a_score_equal_to_the_threshold_is_negative():
     assert measure(LABELS, SCORES, 0.8, BOOTSTRAP).confusion == ((2, 1), (2, 0))
-    assert measure_source(1, SCORES[LABELS == 1], np.empty(0), 0.8, BOOTSTRAP).accuracy == 0
+    assert measure_sources([(1, SCORES[LABELS == 1])], 0.8, BOOTSTRAP)[0].accuracy == 0
 
 
-def test_calibration_error_is_weighted_with_the_images_of_a_bin():
-    # Three of the first bin, one of them positive; one of the last, positive.
+def test_calibration_error_is_weighted_by_the_images_in_each_bin():
+    # Three images in the first bin, one of them positive; one positive image in the last bin.
     labels = np.array([0, 0, 1, 1], np.uint8)
     scores = np.array([0.01, 0.02, 0.03, 0.97])
     first, last = bins(labels, scores)
@@ -73,23 +53,23 @@ def test_calibration_error_is_weighted_with_the_images_of_a_bin():
     )
 
 
-def test_scores_at_both_ends_have_a_bin():
+def test_scores_of_0_and_1_have_a_bin():
     first, last = bins(np.array([0, 1], np.uint8), np.array([0.0, 1.0]))
     assert (first.images, last.images) == (1, 1)
     assert calibration_error((first, last)) == 0
 
 
-def test_a_source_by_hand():
-    found = measure_source(0, np.array([0.1, 0.7]), np.array([0.6, 0.8, 0.9]), 0.5, BOOTSTRAP)
-    assert (found.images, found.accuracy, found.positive_share) == (2, 0.5, 0.5)
-    assert found.mean_score == pytest.approx(0.4)
-    assert found.auc == pytest.approx(5 / 6)
-    real = measure_source(1, np.array([0.6, 0.8, 0.9]), np.array([0.1, 0.7]), 0.5, BOOTSTRAP)
+def test_measures_of_sources_computed_by_hand():
+    fakes, reals = np.array([0.1, 0.7]), np.array([0.6, 0.8, 0.9])
+    fake, real = measure_sources([(0, fakes), (1, reals)], 0.5, BOOTSTRAP)
+    assert (fake.images, fake.accuracy, fake.positive_share) == (2, 0.5, 0.5)
+    assert fake.mean_score == pytest.approx(0.4)
+    assert fake.auc == pytest.approx(5 / 6)
     assert (real.accuracy, real.auc) == (1.0, pytest.approx(5 / 6))
 
 
 @pytest.mark.parametrize("label", [0, 1])
-def test_without_a_class_what_needs_both_is_none(label: int):
+def test_without_one_class_the_measures_that_need_both_are_none(label: int):
     found = measure(np.full(3, label, np.uint8), np.array([0.2, 0.6, 0.7]), 0.5, BOOTSTRAP)
     assert found.accuracy == pytest.approx((1 / 3, 2 / 3)[label])
     assert found.recall[label] == found.accuracy
@@ -101,16 +81,16 @@ def test_without_a_class_what_needs_both_is_none(label: int):
     assert found.precision == (None, None)
 
 
-def test_without_any_image_everything_is_none():
+def test_without_images_all_measures_are_none():
     nothing = np.empty(0)
     found = measure(nothing.astype(np.uint8), nothing, 0.5, BOOTSTRAP)
     assert found.images == 0
     assert found.confusion == ((0, 0), (0, 0))
     assert (found.accuracy, found.brier, found.accuracy_interval) == (None, None, None)
-    assert measure_source(0, nothing, nothing, 0.5, BOOTSTRAP).accuracy is None
+    assert measure_sources([(0, nothing)], 0.5, BOOTSTRAP)[0].accuracy is None
 
 
-def test_precision_of_a_class_that_is_never_called_is_none():
+def test_precision_of_a_class_that_is_never_predicted_is_none():
     found = measure(np.array([0, 1], np.uint8), np.array([0.1, 0.2]), 0.5, BOOTSTRAP)
     assert found.precision == (0.5, None)
     assert found.recall == (1.0, 0.0)
@@ -121,7 +101,7 @@ def _drawn(count: int) -> tuple[np.ndarray, np.ndarray]:
     return draw.beta(2, 4, count), draw.beta(4, 2, count)
 
 
-def test_intervals_hold_the_value_and_shrink_with_more_images():
+def test_intervals_contain_the_value_and_shrink_with_more_images():
     widths = []
     for count in (50, 5000):
         fakes, reals = _drawn(count)
@@ -132,13 +112,13 @@ def test_intervals_hold_the_value_and_shrink_with_more_images():
         ):  # fmt: skip
             assert low < value < high
             widths.append(high - low)
-    # A hundred times the images: a tenth of the width.
+    # With a hundred times the images, the width is a tenth.
     assert widths[2] == pytest.approx(widths[0] / 10, rel=0.3)
     assert widths[3] == pytest.approx(widths[1] / 10, rel=0.3)
 
 
-def test_the_intervals_are_those_of_drawing_the_images_again():
-    """Against the bootstrap as textbooks tell it, with scikit-learn's AUC of each resample."""
+def test_intervals_agree_with_resampling_the_images():
+    """Compared with the textbook bootstrap, with scikit-learn's AUC of each resample."""
     from sklearn.metrics import roc_auc_score
 
     fakes, reals = np.round(_drawn(60), 1)  # with ties
@@ -149,39 +129,57 @@ def test_the_intervals_are_those_of_drawing_the_images_again():
         areas.append(roc_auc_score(np.repeat([0, 1], 60), np.concatenate([low, high])))
         shares.append(np.mean(np.concatenate([low <= 0.5, high > 0.5])))
     bootstrap = Bootstrap(2000, 0)
-    right = [(int(np.sum(fakes <= 0.5)), 60), (int(np.sum(reals > 0.5)), 60)]
+    correct = [(int(np.sum(fakes <= 0.5)), 60), (int(np.sum(reals > 0.5)), 60)]
     ends = [0.025, 0.975]
     assert bootstrap.auc(fakes, reals) == pytest.approx(np.quantile(areas, ends), abs=0.01)
-    assert bootstrap.accuracy(right) == pytest.approx(np.quantile(shares, ends), abs=0.02)
+    assert bootstrap.accuracy(correct) == pytest.approx(np.quantile(shares, ends), abs=0.02)
 
 
-def test_an_interval_holds_95_percent():
+def test_an_interval_contains_95_percent():
     low, high = Bootstrap(20_000, 0).accuracy([(2_000, 5_000), (3_000, 5_000)])
     # 1.96 standard deviations of a normal distribution; the variance of a share is p (1 - p) / n.
     half = 1.96 * (0.4 * 0.6 / 10_000) ** 0.5
     assert (0.5 - low, high - 0.5) == pytest.approx((half, half), rel=0.04)
 
 
-def test_perfect_scores_have_intervals_of_no_width():
+@pytest.mark.parametrize("at_once", [1, 1000, 2**21])
+def test_the_interval_of_a_source_does_not_depend_on_other_sources(
+    monkeypatch: pytest.MonkeyPatch, at_once: int
+):
+    fakes, reals = np.round(_drawn(50), 1)  # with ties
+    sources = [fakes[:20], fakes[20:], np.empty(0), fakes[:7]]
+    expected = [Bootstrap(30, 2).auc(scores, reals) for scores in sources]
+    monkeypatch.setattr("galaxy_edge.evaluation.bootstrap._AT_ONCE", at_once)
+    bootstrap = Bootstrap(30, 2)
+    assert bootstrap.aucs(0, sources, reals) == expected
+    assert expected[2] is None
+    # An interval is the same whichever of the two classes is the source.
+    for scores, interval in zip(sources, expected, strict=True):
+        if interval is not None:
+            assert bootstrap.aucs(1, [reals], scores) == [interval]
+    assert bootstrap.aucs(1, [reals], np.empty(0)) == [None]
+
+
+def test_perfect_scores_have_intervals_without_width():
     found = measure(LABELS, LABELS.astype(np.float64), 0.5, BOOTSTRAP)
     assert found.accuracy_interval == (1, 1)
     assert found.auc_interval == (1, 1)
 
 
-def test_the_seed_gives_the_intervals_and_another_seed_others():
+def test_intervals_depend_only_on_the_seed():
     fakes, reals = _drawn(40)
     assert Bootstrap(100, 0).auc(fakes, reals) == Bootstrap(100, 0).auc(fakes, reals)
     assert Bootstrap(100, 0).auc(fakes, reals) != Bootstrap(100, 1).auc(fakes, reals)
 
 
-def test_no_resamples_no_intervals():
+def test_without_resamples_there_are_no_intervals():
     found = measure(LABELS, SCORES, 0.5, Bootstrap(0))
     assert (found.auc_interval, found.accuracy_interval) == (None, None)
     assert found.auc is not None
 
 
 @pytest.mark.parametrize("options", [{"resamples": -1}, {"seed": -1}])
-def test_a_bootstrap_that_cannot_be(options: dict[str, int]):
+def test_negative_bootstrap_options_are_an_error(options: dict[str, int]):
     with pytest.raises(UsageError, match="0"):
         Bootstrap(**options)
 
@@ -192,7 +190,7 @@ source = st.tuples(st.integers(0, 1), st.lists(score, min_size=1, max_size=6))
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(source, min_size=1, max_size=5), st.floats(0, 1))
-def test_the_sources_add_up_to_the_whole(drawn, threshold):
+def test_the_sources_add_up_to_the_total(drawn, threshold):
     drawn.sort(key=lambda pair: pair[0])
     known: dict[str, float | None] = {}
     sources = []
@@ -203,18 +201,18 @@ def test_the_sources_add_up_to_the_whole(drawn, threshold):
     labelled = Labelled((), None, tuple(sources), ())
     found = evaluate(stub(known, threshold), "data", labelled, Bootstrap(0))
     document = found.document()
-    apart = document["sources"]
-    whole = document["overall"]
-    assert sum(one["images"] for one in apart) == whole["images"] == document["data"]["scored"]
-    assert sum(one["unreadable"] for one in apart) == len(document["data"]["unreadable"])
+    by_source = document["sources"]
+    total = document["overall"]
+    assert sum(one["images"] for one in by_source) == total["images"] == document["data"]["scored"]
+    assert sum(one["unreadable"] for one in by_source) == len(document["data"]["unreadable"])
     assert document["data"]["images"] == len(known)
-    assert sum(one["images"] for one in document["reliability"]) in (0, whole["images"])
+    assert sum(one["images"] for one in document["reliability"]) in (0, total["images"])
     for name in ("Fake", "Real"):
-        mine = [one for one in apart if one["class"] == name and one["images"]]
-        row = whole["confusion"][name]
+        mine = [one for one in by_source if one["class"] == name and one["images"]]
+        row = total["confusion"][name]
         assert sum(one["images"] for one in mine) == sum(row.values())
         called = sum(one["images"] * one["positive_share"] for one in mine)
         assert called == pytest.approx(row["Real"])
         if mine:
             right = sum(one["images"] * one["accuracy"] for one in mine)
-            assert right / sum(row.values()) == pytest.approx(whole["recall"][name])
+            assert right / sum(row.values()) == pytest.approx(total["recall"][name])
