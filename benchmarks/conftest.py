@@ -15,3 +15,8 @@ def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
     # different machine.
     for name in ("hz_actual", "hz_actual_friendly"):
         machine_info["cpu"].pop(name, None)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """None: benchmarks need the machine for themselves."""
+    return 0

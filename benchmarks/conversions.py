@@ -9,8 +9,8 @@ import onnx
 from onnxruntime.quantization import quantize_dynamic
 
 from galaxy_edge_export import export, images
+from galaxy_edge_export.config import Limits
 from galaxy_edge_export.convert import convert
-from galaxy_edge_export.gates import Limits
 from galaxy_edge_export.quantize import quantize
 from galaxy_edge_export.trained import Trained, load
 

@@ -77,7 +77,8 @@ def ours_by_path(path: Path) -> Callable[[Path], float | None]:
 def _ours(path: Path, threads: int) -> Score:
     from galaxy_edge.engine.session import Session
 
-    return Session(path, device="cpu", threads=threads).score
+    session = Session(path.read_bytes(), device="cpu", threads=threads)
+    return lambda images: session.run(images).scores[:, 1]
 
 
 def _limit_tensorflow(threads: int) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from galaxy_edge import Predictor
-from galaxy_edge.benchmark.workload import drawn
+from galaxy_edge.drawing.galaxy import as_png, galaxy
 from galaxy_edge.engine.threads import threads
 from galaxy_edge.inputs.images import decode
 
@@ -53,7 +53,7 @@ def skip_large_if_untimed(benchmark: Any, *, large: bool) -> None:
 def folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("drawn")
     for seed in range(8 if pytestconfig.getoption("benchmark_disable") else 256):
-        (root / f"{seed:03}.png").write_bytes(drawn(seed, 150))
+        (root / f"{seed:03}.png").write_bytes(as_png(galaxy(seed, 150)))
     return root
 
 
@@ -87,7 +87,7 @@ def test_batch(benchmark: Any, batch: int):
     rng = np.random.default_rng(0)
     size = predictor.preprocessing.size
     images = rng.integers(0, 256, (batch, size, size, 3), dtype=np.uint8)
-    assert benchmark(predictor.score, images).shape == (batch,)
+    assert benchmark(predictor.scores, images).shape == (batch, 2)
 
 
 # Powers of two, and all threads.
@@ -97,8 +97,8 @@ class TestThreads:
     def test_one_image(self, benchmark: Any, count: int):
         """The network alone."""
         predictor = Predictor(device="cpu", threads=count)
-        image = decode(drawn(0, 150), predictor.preprocessing)[None]
-        assert benchmark(predictor.score, image).shape == (1,)
+        image = decode(as_png(galaxy(0, 150)), predictor.preprocessing)[None]
+        assert benchmark(predictor.scores, image).shape == (1, 2)
 
     def test_many_files(self, benchmark: Any, folder: Path, count: int):
         """From paths to verdicts."""
@@ -115,6 +115,6 @@ def test_image_size(benchmark: Any, side: int):
     """One square image at a time, from the bytes of a PNG file to the verdict."""
     skip_large_if_untimed(benchmark, large=side > 512)
     predictor = Predictor(device="cpu")
-    source = drawn(0, side)
+    source = as_png(galaxy(0, side))
     benchmark.extra_info["kib"] = round(len(source) / 1024, 1)
     assert benchmark(predictor.predict, source).status == "ok"

@@ -29,7 +29,7 @@ def predictor(request: pytest.FixtureRequest) -> Predictor:
 def test_score(benchmark: Benchmark, predictor: Predictor, batch: int):
     steps = predictor.manifest.preprocessing
     images = np.stack([decode(EXAMPLES[i % len(EXAMPLES)], steps) for i in range(batch)])
-    assert benchmark(predictor.score, images).shape == (batch,)
+    assert benchmark(predictor.scores, images).shape == (batch, 2)
 
 
 @pytest.mark.benchmark(group="load the model")

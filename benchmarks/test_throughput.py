@@ -56,7 +56,7 @@ def test_throughput_against_the_bound(benchmark: Any, folder: list[Path]):
 
     def rate_alone() -> None:
         decoding.append(seconds(lambda: [decode(path, steps) for path in folder[:320]]) / 320)
-        scoring.append(seconds(lambda: [one.score(batch) for _ in range(10)]) / 320)
+        scoring.append(seconds(lambda: [one.scores(batch) for _ in range(10)]) / 320)
 
     # The three are measured in turn, so that a slow moment of the machine affects them all.
     benchmark.pedantic(

@@ -23,13 +23,16 @@ from galaxy_edge.errors import (
     UsageError,
 )
 
-# onnxruntime (1.31 and 1.32; 1.26 did not) keeps a device ID and a database of events below
-# ~/.cache/Microsoft, to be sent to Microsoft, unless this is set when it is imported. Whoever
-# wants that sets it to 0.
+# onnxruntime (1.31 and 1.32, but not 1.26) keeps a device ID and a database of events below
+# ~/.cache/Microsoft, to be sent to Microsoft, unless this is set when it is imported. Users who
+# want that set it to 0.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
-    from galaxy_edge.inputs.preprocessing import Preprocessing
+    from galaxy_edge.golden import verify
+    from galaxy_edge.inputs.preprocessing import Preprocessing, Stretch
+    from galaxy_edge.inputs.source import Source
+    from galaxy_edge.inputs.stretch import colour
     from galaxy_edge.manifest import Manifest
     from galaxy_edge.predictor import Predictor
     from galaxy_edge.results import Prediction
@@ -45,18 +48,26 @@ __all__ = [
     "Prediction",
     "Predictor",
     "Preprocessing",
+    "Source",
+    "Stretch",
     "UsageError",
+    "colour",
+    "verify",
 ]
 
-_HOMES = {
+_MODULES = {
     "Manifest": "galaxy_edge.manifest",
-    "Preprocessing": "galaxy_edge.manifest",
     "Prediction": "galaxy_edge.results",
     "Predictor": "galaxy_edge.predictor",
+    "Preprocessing": "galaxy_edge.inputs.preprocessing",
+    "Source": "galaxy_edge.inputs.source",
+    "Stretch": "galaxy_edge.inputs.preprocessing",
+    "colour": "galaxy_edge.inputs.stretch",
+    "verify": "galaxy_edge.golden",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'galaxy_edge' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""``python -m galaxy_edge`` is ``galaxy-edge``."""
+"""Makes ``python -m galaxy_edge`` the same as the command ``galaxy-edge``."""
 
 from galaxy_edge.cli import script
 

@@ -1,26 +1,19 @@
-"""What this machine can do, and what stands in its way."""
+"""Check the installation and every device of this machine."""
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 
 from galaxy_edge.engine.device import PROVIDERS
 from galaxy_edge.engine.threads import threads
-from galaxy_edge.errors import GalaxyEdgeError
-from galaxy_edge.golden import verify
+from galaxy_edge.errors import GalaxyEdgeError, ModelError
+from galaxy_edge.golden import describe, verify
 from galaxy_edge.predictor import Predictor
+from galaxy_edge.versions import installed, runtimes
 
 _PACKAGES = ("galaxy-edge", "numpy", "pillow", "typer")
-#: Distributions that all install a module called onnxruntime, the last one over the others.
-_RUNTIMES = (
-    "onnxruntime",
-    "onnxruntime-gpu",
-    "onnxruntime-openvino",
-    "onnxruntime-directml",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +21,10 @@ class Finding:
     """One line of the report.
 
     Attributes:
-        subject: what was looked at.
-        detail: what was found.
-        fault: whether it keeps verdicts from being trusted here. A device that is not there is
-            none: few machines have them all.
+        subject: what was checked.
+        detail: the result.
+        fault: whether it makes verdicts on this machine unreliable. A missing device is not a
+            fault, because few machines have all devices.
     """
 
     subject: str
@@ -40,28 +33,15 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """Look at the installation and the machine, one finding after the other."""
+    """Check the installation and the machine, and yield one finding after another."""
     yield Finding("python", f"{platform.python_version()}, {platform.platform()}")
     for name in _PACKAGES:
-        yield Finding(name, installed(name) or "not installed as a distribution")
+        yield Finding(name, installed(name) or "unknown version (not installed by pip)")
     yield _runtimes()
     limit = threads()
     yield Finding("threads", f"{limit.count}, from {limit.source}")
     for device in PROVIDERS:
         yield _device(device)
-
-
-def installed(name: str) -> str | None:
-    """The version of a distribution, if it is there."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-def runtimes() -> dict[str, str]:
-    """The distributions of onnxruntime that are there, and their versions."""
-    return {name: found for name in _RUNTIMES if (found := installed(name))}
 
 
 def _runtimes() -> Finding:
@@ -77,13 +57,15 @@ def _runtimes() -> Finding:
 
 
 def _device(device: str) -> Finding:
-    """Whether a device works, shown by the bundled model's golden examples."""
+    """Check a device with the golden examples of the bundled model."""
     try:
         predictor = Predictor(device=device, check=False)
         found = verify(predictor)
     except GalaxyEdgeError as error:
         return Finding(device, f"no: {error}", fault=device == "cpu")
-    detail = f"largest difference of a golden score {found.worst:.1e}"
-    if found.worst > predictor.manifest.tolerance or found.decoded_otherwise:
+    detail = describe(found)
+    try:
+        found.check(predictor.manifest.tolerance)
+    except ModelError:
         return Finding(device, f"wrong: {detail}; do not use it", fault=True)
-    return Finding(device, f"yes: {detail}")
+    return Finding(device, f"yes: {detail}" + (f"; {found.note}" if found.note else ""))

@@ -1,15 +1,15 @@
 """Every error galaxy-edge raises on purpose.
 
     GalaxyEdgeError
-    ├── UsageError      2   arguments that cannot be honoured
-    │   └── DatasetError    labelled folders that cannot be trained on, all faults at once
-    ├── ImageError      1   one input cannot be read; the others go on
+    ├── UsageError      2   an argument, or the file it names, cannot be used
+    │   └── DatasetError    image folders cannot be used; the message lists all problems
+    ├── ImageError      1   one input cannot be read; the others are still processed
     ├── ModelError      3   a model file cannot be used
-    ├── DeviceError     4   the device asked for is not there
+    ├── DeviceError     4   the requested device is missing or does not work
     └── GateError       5   a quality gate failed; nothing was written
 
-The number is the exit code of the command line. A message says what was wrong, with what, and
-what to do about it.
+The number is the exit code of the command line. A message says what is wrong, where, and what to
+do.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from collections.abc import Sequence
 
 
 class GalaxyEdgeError(Exception):
-    """Base of all errors of galaxy-edge; catch it to catch them all."""
+    """Base class of all errors of galaxy-edge."""
 
     exit_code = 1
 
 
 class UsageError(GalaxyEdgeError, ValueError):
-    """Arguments that cannot be honoured."""
+    """An argument, or the file it names, cannot be used."""
 
     exit_code = 2
 
 
 class DatasetError(UsageError):
-    """Labelled folders that cannot be used.
+    """Image folders cannot be used.
 
     Attributes:
-        problems: one sentence for each fault found, in the order of the folders.
+        problems: one sentence per problem, in the order of the folders.
     """
 
-    #: Faults printed in full; a folder of ten thousand broken files needs no ten thousand lines.
+    #: Maximum number of problems in the message; a folder may contain thousands of broken files.
     shown = 20
 
     def __init__(self, folder: str, problems: Sequence[str]) -> None:
@@ -45,28 +45,28 @@ class DatasetError(UsageError):
         hidden = len(self.problems) - self.shown
         if hidden > 0:
             lines.append(f"  - and {hidden} more")
-        super().__init__("\n".join([f"{folder} cannot be used as it is:", *lines]))
+        super().__init__("\n".join([f"{folder} cannot be used; solve these problems:", *lines]))
 
 
 class ImageError(GalaxyEdgeError):
-    """One input could not be turned into an image."""
+    """One input cannot be read as an image."""
 
     exit_code = 1
 
 
 class ModelError(GalaxyEdgeError):
-    """A model file is missing, damaged, or asks for what this runtime cannot do."""
+    """A model file is missing or damaged, or needs something that this runtime does not support."""
 
     exit_code = 3
 
 
 class DeviceError(GalaxyEdgeError):
-    """The device asked for is not there, or does not work."""
+    """The requested device is missing or does not work."""
 
     exit_code = 4
 
 
 class GateError(GalaxyEdgeError):
-    """A quality gate failed: the result is not written."""
+    """A quality gate failed; nothing was written."""
 
     exit_code = 5

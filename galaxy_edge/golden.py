@@ -1,15 +1,47 @@
-"""A model file against its own golden examples, on this machine."""
+"""The self-check: does this machine compute what the exporting machine computed?
+
+Every model file carries golden examples: images with the scores that its exporter recorded. One
+policy holds wherever they are checked (`Predictor`, `verify`, `doctor`, `export`,
+`tools/other-cpus`). An example that decodes to other pixels here, because another Pillow resizes
+differently, says nothing about the arithmetic: it is not compared, and is reported. A compared
+score that differs by more than the tolerance means that the file must not be used.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
+from galaxy_edge.decision import Probabilities
 from galaxy_edge.errors import ImageError, ModelError
-from galaxy_edge.inputs.images import decode
-from galaxy_edge.predictor import Predictor
+from galaxy_edge.inputs.images import Pixels, decode
+from galaxy_edge.manifest import Golden, Manifest
+
+#: The self-check takes every third example; `galaxy-edge verify` takes all.
+_EVERY = 3
+
+
+class Scorer(Protocol):
+    """What is checked: a `Predictor`."""
+
+    @property
+    def name(self) -> str:
+        """Name of the model file."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the file says of itself."""
+
+    @property
+    def provider(self) -> str:
+        """The execution provider in use."""
+
+    def scores(self, images: Pixels) -> Probabilities:
+        """Score uint8 [N, size, size, 3]: float32 [N, C]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,57 +49,120 @@ class Verification:
     """How this machine scores what the exporting machine scored.
 
     Attributes:
-        examples: how many were scored.
-        worst: largest difference of a score from the recorded one, 0 to 1.
-        decoded_otherwise: examples whose pixels, decoded and resized here, are not those of the
-            exporting machine.
+        examples: number of golden examples that were looked at.
+        compared: how many of them decode to the same pixels here, so that their scores could be
+            compared.
+        largest_difference: largest difference of a score from the recorded one, 0 to 1; 0 if none
+            could be compared.
+        provider: the execution provider that computed the scores.
     """
 
     examples: int
-    worst: float
-    decoded_otherwise: int
+    compared: int
+    largest_difference: float
+    provider: str
+
+    @property
+    def note(self) -> str | None:
+        """A sentence about the examples that could not be compared; None if all were."""
+        if self.compared == self.examples:
+            return None
+        other = self.examples - self.compared
+        known = (
+            "none could be compared, so it is unknown whether this machine computes the recorded "
+            "scores"
+            if self.compared == 0
+            else f"{self.compared} could be compared"
+        )
+        return (
+            f"{other} of {self.examples} golden examples decode to other pixels here than where "
+            f"the model was exported (another Pillow resizes differently); {known}"
+        )
 
     def check(self, tolerance: float) -> None:
-        """Refuse what this machine scores otherwise.
+        """Refuse scores that differ from the recorded ones.
 
         Args:
-            tolerance: largest difference of a score; `Manifest.tolerance` is the file's own.
+            tolerance: largest allowed difference; `Manifest.tolerance` is the file's own.
 
         Raises:
-            ModelError: a score differs by more, or an example's pixels do.
+            ModelError: a score differs by more.
         """
-        if self.decoded_otherwise:
+        # Not ">": a tolerance of NaN allows nothing.
+        if not self.largest_difference <= tolerance:
             raise ModelError(
-                f"{self.decoded_otherwise} of {self.examples} examples decode to other pixels here "
-                "than where the model was exported; the installed Pillow resizes in another way"
-            )
-        # A tolerance that is no number allows nothing.
-        if not self.worst <= tolerance:
-            raise ModelError(
-                f"a score is off by {self.worst:.1e}, and at most {tolerance:.0e} is allowed; do "
-                "not use this file with this provider on this machine"
+                f"it does not reproduce its golden examples: a score differs by "
+                f"{self.largest_difference:.1e} from the one recorded at export, and at most "
+                f"{tolerance:.0e} is allowed; do not use this file with this provider "
+                f"({self.provider}) on this machine"
             )
 
 
-def verify(predictor: Predictor) -> Verification:
-    """Score the golden examples of a predictor's model.
+def verify(predictor: Scorer, *, every: int = 1) -> Verification:
+    """Score the golden examples of a predictor's model, and compare.
+
+    Args:
+        predictor: a `Predictor`.
+        every: take every n-th example.
 
     Raises:
-        ModelError: the file carries none, or one that is no image.
+        ModelError: the file carries none, or one of them is not an image.
     """
-    examples = predictor.manifest.golden
+    examples = predictor.manifest.golden[::every]
     if not examples:
-        raise ModelError("the file carries no golden examples to verify it with")
+        raise ModelError(f"{predictor.name} carries no golden examples to verify it with")
+    same = _decoded_as_recorded(predictor, examples)
+    worst = 0.0
+    if same:
+        pixels, recorded = zip(*same, strict=True)
+        found = predictor.scores(np.stack(pixels))
+        # Two classes are recorded as P(positive) alone, the last column.
+        width = predictor.manifest.score_width
+        worst = float(np.max(np.abs(found[:, -width:] - np.array(recorded))))
+    return Verification(len(examples), len(same), worst, predictor.provider)
+
+
+def describe(found: Verification) -> str:
+    """What a verification found, as a phrase."""
+    return (
+        f"{found.compared} of {found.examples} golden examples compared, largest difference of a "
+        f"score {found.largest_difference:.1e}"
+    )
+
+
+def self_check(predictor: Scorer) -> tuple[str, ...]:
+    """Verify some of the examples, before the first verdict.
+
+    Returns:
+        A sentence if nothing could be compared; nothing otherwise: the examples that could be
+        compared have shown that the arithmetic is right.
+
+    Raises:
+        ModelError: a score differs from the recorded one.
+    """
+    if not predictor.manifest.golden:
+        return (f"{predictor.name} carries no golden examples, so it could not check itself",)
     try:
-        pixels = np.stack([decode(item.png, predictor.manifest.preprocessing) for item in examples])
+        found = verify(predictor, every=_EVERY)
+        found.check(predictor.manifest.tolerance)
+    except ModelError as error:
+        raise ModelError(
+            f"{predictor.name} failed its self-check: {error}; `galaxy-edge doctor` and "
+            "`galaxy-edge verify` say more"
+        ) from error
+    return (found.note,) if found.note and not found.compared else ()
+
+
+def _decoded_as_recorded(
+    predictor: Scorer, examples: Sequence[Golden]
+) -> list[tuple[Pixels, tuple[float, ...]]]:
+    """Pixels and scores of the examples that decode to the recorded pixels."""
+    try:
+        pixels = [decode(item.png, predictor.manifest.preprocessing) for item in examples]
     except ImageError as error:
         raise ModelError(f"{predictor.name} is damaged: a golden example is {error}") from error
-    digests = [hashlib.sha256(image.tobytes()).hexdigest() for image in pixels]
-    recorded = np.array([item.score for item in examples])
-    return Verification(
-        examples=len(examples),
-        worst=float(np.max(np.abs(predictor.score(pixels) - recorded))),
-        decoded_otherwise=sum(
-            digest != item.input_sha256 for digest, item in zip(digests, examples, strict=True)
-        ),
-    )
+    return [
+        (image, item.scores)
+        for image, item in zip(pixels, examples, strict=True)
+        if hashlib.sha256(image.tobytes()).hexdigest() == item.input_sha256
+    ]

@@ -1,13 +1,19 @@
-"""Predictions, and how they are written to a stream: table, JSON Lines, CSV."""
+"""Predictions: one row for each input, and the counts of a run's rows."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
-from typing import Literal, Protocol, TextIO
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from galaxy_edge.decision import Scores, Status
+
+#: Column name to value, in the order of the columns.
+Row: TypeAlias = dict[str, Any]
+
+#: Begins the name of a class's own column.
+PROBABILITY = "p_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,112 +21,109 @@ class Prediction:
     """The verdict on one input, with its provenance.
 
     Attributes:
-        path: the file, or None for an input that is no file.
-        status: "ok", or "error" for an input that could not be read.
-        error: why it could not be read; None when it could.
-        label: the class; None without a score.
-        score: P(positive class), 0 to 1; None for a failed input.
-        threshold: a score above it gives the positive class.
+        id: the user's identifier, if the source has one; otherwise the path. None for an input
+            without either, such as an array.
+        path: the file, or where in a container the input lies; None for an input in memory.
+        status: "ok"; "uncertain" or "out_of_distribution" for a score without a label; "error"
+            for an input that could not be read.
+        error: why it could not be read; None if it could.
+        label: the class; None unless the status is "ok".
+        score: two classes: P(positive); more: the probability of the most probable class. 0 to 1;
+            None for a failed input.
+        scores: the probability of each class, read-only.
+        typicality: share of the training kind that is less typical, 0 to 1; None if the model does
+            not compute it.
+        threshold: the threshold of the decision; None if there is none.
         model: name of the model file.
         model_sha256: digest of the model file.
         provider: execution provider that computed the score.
-        sha256: digest of the input, when asked for.
+        sha256: digest of the input, if asked for.
+        notes: sentences about how the input was read, for the user; no column of the row.
     """
 
+    id: str | None
     path: str | None
-    status: Literal["ok", "error"]
+    status: Status
     error: str | None
     label: str | None
     score: float | None
-    threshold: float
+    scores: Scores
+    typicality: float | None
+    threshold: float | None
     model: str
     model_sha256: str
     provider: str
     sha256: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def row(self) -> Row:
+        """The columns, as every output format has them: see `columns`."""
+        return {
+            "id": self.id,
+            "path": self.path,
+            "status": self.status,
+            "error": self.error,
+            "label": self.label,
+            "score": self.score,
+            **_own_columns(self.scores),
+            "typicality": self.typicality,
+            "threshold": self.threshold,
+            "model": self.model,
+            "model_sha256": self.model_sha256,
+            "provider": self.provider,
+            "sha256": self.sha256,
+        }
 
 
-COLUMNS = tuple(item.name for item in fields(Prediction))
-
-
-class Writer(Protocol):
-    """Writes predictions one by one, as they come."""
-
-    def write(self, prediction: Prediction) -> None:
-        """Write one."""
-
-
-class JsonLinesWriter:
-    """One JSON object a line; ASCII, so that no file name can break it."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, prediction: Prediction) -> None:
-        """Write one line."""
-        self._stream.write(json.dumps(asdict(prediction)) + "\n")
-
-
-class CsvWriter:
-    """Rows under a header, quoted as RFC 4180 says; what is None is empty.
+def columns(classes: Sequence[str]) -> tuple[str, ...]:
+    """Names of the columns of a run, in order.
 
     Args:
-        stream: where to.
-        header: begin with the names of the columns.
+        classes: of the model. Three or more have a column ``p_CLASS`` each; of two, the score
+            says it all.
+    """
+    before = ("id", "path", "status", "error", "label", "score")
+    after = ("typicality", "threshold", "model", "model_sha256", "provider", "sha256")
+    return (*before, *_own_columns(dict.fromkeys(classes)), *after)
+
+
+def is_number(column: str) -> bool:
+    """Whether a column holds numbers and not text."""
+    return column in {"score", "typicality", "threshold"} or column.startswith(PROBABILITY)
+
+
+def _own_columns(scores: Scores | dict[str, None]) -> dict[str, float | None]:
+    if len(scores) == 2:
+        return {}
+    return {PROBABILITY + name: value for name, value in scores.items()}
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of rows.
+
+    Attributes:
+        statuses: number of rows by status.
+        labels: number of rows by label.
+        earlier: how many of them an earlier run wrote.
     """
 
-    def __init__(self, stream: TextIO, *, header: bool = True) -> None:
-        self._stream = stream
-        if header:
-            self._stream.write(csv_line(COLUMNS))
+    statuses: Counter[str] = field(default_factory=Counter)
+    labels: Counter[str] = field(default_factory=Counter)
+    earlier: int = 0
 
-    def write(self, prediction: Prediction) -> None:
-        """Write one row."""
-        self._stream.write(csv_line(asdict(prediction).values()))
+    def add(self, status: str, label: str | None) -> None:
+        """Count one row."""
+        self.statuses[status] += 1
+        if label:
+            self.labels[label] += 1
 
+    @property
+    def total(self) -> int:
+        """All rows."""
+        return self.statuses.total()
 
-class TableWriter:
-    """Columns for people, a row as soon as it is known: verdict, score, and the path last.
-
-    Args:
-        stream: where to.
-        labels: the class names, which set the width of the first column.
-        colour: colour the verdicts (for a terminal).
-    """
-
-    def __init__(self, stream: TextIO, labels: tuple[str, str], *, colour: bool = False) -> None:
-        self._stream = stream
-        self._labels = labels
-        self._colour = colour
-        self._width = max(len(name) for name in (*labels, "verdict"))
-        self._stream.write(f"{'verdict':<{self._width}}  {'score':>6}  path\n")
-
-    def write(self, prediction: Prediction) -> None:
-        """Write one row."""
-        path = prediction.path or "-"
-        if prediction.score is None or prediction.label is None:
-            verdict, score, path = "error", "-", f"{path}: {prediction.error}"
-            colour = 31
-        else:
-            verdict, score = prediction.label, f"{prediction.score:.4f}"
-            colour = 32 if verdict == self._labels[1] else 33
-        cell = f"{verdict:<{self._width}}"
-        if self._colour:
-            cell = f"\x1b[{colour}m{cell}\x1b[0m"
-        self._stream.write(f"{cell}  {score:>6}  {printable(path)}\n")
-
-
-def csv_line(values: Iterable[object]) -> str:
-    """A row as RFC 4180 quotes it, ended by a newline alone, as pipes like it; None is empty."""
-    line = io.StringIO(newline="")
-    # The module quotes a carriage return only where it ends its lines with one, and a bare one in
-    # a file name would break the row.
-    csv.writer(line, lineterminator="\r\n").writerow(values)
-    return line.getvalue().removesuffix("\r\n") + "\n"
-
-
-def printable(text: str) -> str:
-    """Escape what could begin a row, or speak to the terminal: a file name may hold anything."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
-        for letter in text
-    )
+    @property
+    def failed(self) -> int:
+        """Rows of inputs that could not be read."""
+        return self.statuses["error"]

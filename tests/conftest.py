@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
-# Must be set before anything imports TensorFlow, which otherwise logs a page at start.
+# Set before the first import of TensorFlow, which would log a page.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
@@ -15,6 +16,17 @@ import pytest
 from PIL import Image
 
 from galaxy_edge.inputs.images import Pixels
+
+# A suite that a shell runs in the background ignores Ctrl-C, and so would the commands it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Use two workers for folders, and none for named files, which are faster without them."""
+    named = any(".py" in argument for argument in config.args)
+    return 0 if named else min(os.cpu_count() or 1, 2)
+
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 #: Options of `train` for a network small enough to train in seconds.
@@ -108,7 +120,7 @@ def cli(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real galaxies. Only the project's development machines have it."""
+    """The folder of real galaxies, which only the development machines of the project have."""
     if not SHARED.is_dir():
         pytest.skip("the real galaxies are not on this machine")
     return SHARED

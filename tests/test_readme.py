@@ -1,15 +1,26 @@
-"""What the documents say is there."""
+"""The README and the pages in docs/ agree with the repository."""
 
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+
+import pytest
+import typer
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+INDEX = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+CODE_MAP = (ROOT / "docs" / "code-map.md").read_text(encoding="utf-8")
+PYTHON_PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+LONGEST_README = 700
 
 
 def line(number: int) -> str:
@@ -17,8 +28,40 @@ def line(number: int) -> str:
     lines = README.splitlines()
     place = lines.index(f"<!-- line {number} -->")
     assert lines[place + 1].startswith("```")
-    assert lines[place + 3] == "```", "one line, and one only"
+    assert lines[place + 3] == "```", "the block must have exactly one line"
     return lines[place + 2]
+
+
+def links(page: str) -> list[str]:
+    """The targets of the links in a page, without anchors."""
+    return re.findall(r"\]\(([^)#]+)[^)]*\)", page)
+
+
+def commands(page: str) -> Iterator[list[str]]:
+    """The words of every galaxy-edge command in the shell blocks of a page."""
+    for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL):
+        for text in block.splitlines():
+            for part in re.split(r" \| | && ", text):
+                words = shlex.split(part, comments=True)
+                if words and words[0].endswith("galaxy-edge"):
+                    yield words[1:]
+
+
+@cache
+def options(command: str) -> frozenset[str]:
+    """The names of all options of a galaxy-edge command."""
+    application = typer.Typer()
+    application.command()(getattr(import_module(f"galaxy_edge.cli.{command}"), command))
+    parameters = typer.main.get_command(application).params
+    return frozenset(name for parameter in parameters for name in parameter.opts)
+
+
+def run_python(snippet: str) -> list[str]:
+    """The lines that a Python snippet prints, run in the root of the repository."""
+    done = subprocess.run(
+        [sys.executable, "-c", snippet], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return done.stdout.splitlines()
 
 
 def test_line_1_installs_the_runtime_and_predicts():
@@ -31,20 +74,45 @@ def test_line_2_installs_everything_and_tests():
     assert line(2).endswith("pytest")
 
 
+def test_the_readme_has_at_most_700_words():
+    assert len(README.split()) <= LONGEST_README
+
+
 def test_every_link_leads_somewhere():
     documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("galaxy_edge/models/*.md")]
     assert len(documents) >= 4
     for document in documents:
-        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text(encoding="utf-8")):
+        for target in links(document.read_text(encoding="utf-8")):
             if "://" not in target:
                 assert (document.parent / target).exists(), f"{document}: {target}"
+
+
+def test_the_index_lists_every_page():
+    pages = {path.name for path in ROOT.glob("docs/*.md")} - {"index.md"}
+    assert not pages - set(links(INDEX))
+
+
+@pytest.mark.parametrize(
+    "page",
+    [ROOT / "README.md", ROOT / "MODELS.md", *sorted(ROOT.glob("docs/*.md"))],
+    ids=lambda path: path.name,
+)
+def test_every_documented_command_has_its_options(page: Path):
+    for command, *words in commands(page.read_text(encoding="utf-8")):
+        used = {word for word in words if re.match(r"--?[a-z]", word)}
+        assert not used - options(command), f"galaxy-edge {command}"
+
+
+def test_the_commands_of_the_readme_are_found():
+    names = {command for command, *_ in commands(README)}
+    assert names == {"predict", "synthesize", "train", "export", "evaluate", "verify"}
 
 
 def test_every_folder_has_its_line():
     folders = {
         path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")
     } - {"runs", "dist", "build"}
-    missing = [name for name in sorted(folders) if f"`{name}/" not in README]
+    missing = [name for name in sorted(folders) if f"`{name}/" not in CODE_MAP]
     assert not missing
 
 
@@ -62,12 +130,16 @@ def test_the_examples_are_a_dozen_small_fakes():
     assert sum(path.stat().st_size for path in examples) < 200_000
 
 
-def test_the_python_of_the_readme_runs():
-    (snippet,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    done = subprocess.run(
-        [sys.executable, "-c", snippet], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    first, second, third = done.stdout.splitlines()
+def test_the_verdicts_of_the_python_page():
+    verdicts, _ = re.findall(r"```python\n(.*?)```", PYTHON_PAGE, re.DOTALL)
+    first, second, third = run_python(verdicts)
     assert first.startswith("Fake 0.")
     assert second.startswith("ok 0.")
     assert third.startswith("error None not an image")
+
+
+def test_the_row_of_the_python_page():
+    _, row = re.findall(r"```python\n(.*?)```", PYTHON_PAGE, re.DOTALL)
+    first, second = run_python(row)
+    assert first.startswith("M51 {'Fake': ")
+    assert second.startswith("{'id': 'M51', 'path': 'examples/gan_0.png', 'status': 'ok', ")

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
+from galaxy_edge.decision import Decision, Probabilities
 from galaxy_edge.engine.session import Session
 from galaxy_edge.errors import GateError
 from galaxy_edge.inputs.images import Pixels
@@ -95,7 +96,8 @@ def check_parity(
     worst = 0.0
     for size in PARITY_BATCHES:
         batch = images[:size]
-        difference = float(np.max(np.abs(session.score(batch) - keras_scores(model, batch))))
+        scores = session.run(batch).scores[:, 1]
+        difference = float(np.max(np.abs(scores - keras_scores(model, batch))))
         # `not <=` because NaN must fail, too.
         if not difference <= limit:
             raise GateError(
@@ -107,23 +109,23 @@ def check_parity(
 
 
 def measure_cost(
-    labels: npt.NDArray[np.uint8], fp32: Scores, int8: Scores, threshold: float
+    labels: npt.NDArray[np.uint8], fp32: Probabilities, int8: Probabilities, decision: Decision
 ) -> Cost:
     """Compare the scores of two files on one labelled set.
 
     Args:
         labels: [N], 0 or 1; both must occur.
-        fp32: scores of the float file, [N].
-        int8: scores of the quantised file, [N].
-        threshold: a score above it is a positive verdict.
+        fp32: scores of the float file, [N, 2].
+        int8: scores of the quantised file, [N, 2].
+        decision: which scores give which verdict.
     """
-    before, after = fp32 > threshold, int8 > threshold
+    before, after = decision.choose(fp32), decision.choose(int8)
     return Cost(
         images=len(labels),
         fp32_accuracy=100 * float(np.mean(before == labels)),
         int8_accuracy=100 * float(np.mean(after == labels)),
-        fp32_auc=float(roc_auc_score(labels, fp32)),
-        int8_auc=float(roc_auc_score(labels, int8)),
+        fp32_auc=float(roc_auc_score(labels, fp32[:, 1])),
+        int8_auc=float(roc_auc_score(labels, int8[:, 1])),
         flips=100 * float(np.mean(before != after)),
     )
 

@@ -22,7 +22,7 @@ def labelled_files(trained: Trained, data: Path | None) -> Mapping[Split, Sequen
         DatasetError: ``data`` lacks a folder, or data of the run no longer exist.
     """
     if data is not None:
-        files, problems = labelled.scan(data, trained.labels, optional=())
+        files, problems = labelled.scan(data, trained.classes, optional=())
         if problems:
             raise DatasetError(str(data), problems)
         return files

@@ -27,7 +27,7 @@ def milliseconds_per_image(
     Returns:
         Milliseconds per image, for each session.
     """
-    works = [partial(session.score, images) for session in sessions]
+    works = [partial(session.run, images) for session in sessions]
     # Each round has two blocks per session.
     block = -(-runs // (2 * _ROUNDS))
     times = in_blocks(works, rounds=_ROUNDS, runs=block)

@@ -15,7 +15,7 @@ import keras
 from galaxy_edge.errors import ModelError, UsageError
 from galaxy_edge.inputs.labelled import LabelledFile, Split
 from galaxy_edge.inputs.preprocessing import Preprocessing, preprocessing_from
-from galaxy_edge.manifest import check_labels
+from galaxy_edge.manifest import check_classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Trained:
 
     Attributes:
         path: the Keras file.
-        labels: the negative and the positive class.
+        classes: the negative and the positive class.
         preprocessing: the steps from an image to the input of the network.
         training: for the manifest: configuration, data digest and counts, epochs, versions.
         metrics: for the manifest: split name to metrics.
@@ -33,7 +33,7 @@ class Trained:
     """
 
     path: Path
-    labels: tuple[str, str]
+    classes: tuple[str, str]
     preprocessing: Preprocessing
     training: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -41,13 +41,13 @@ class Trained:
     digests: Mapping[Path, str] = field(default_factory=dict)
 
 
-def find(source: Path, labels: tuple[str, str], preprocessing: Preprocessing) -> Trained:
+def find(source: Path, classes: tuple[str, str], preprocessing: Preprocessing) -> Trained:
     """Read what is known about the model at a path.
 
     Args:
         source: a run folder, or a ``.keras`` or ``.h5`` file. A file inside a run folder counts
             as that run, because its images must be prepared as in the training.
-        labels: the classes of a bare model, which does not record them.
+        classes: the classes of a bare model, which does not record them.
         preprocessing: the preprocessing of a bare model, which does not record it.
 
     Raises:
@@ -65,7 +65,7 @@ def find(source: Path, labels: tuple[str, str], preprocessing: Preprocessing) ->
         raise ModelError(f"{source} is neither a run folder nor a .keras or .h5 file")
     if (source.parent / "config.json").exists() and (source.parent / "data.json").exists():
         return _from_run(source.parent, source)
-    return Trained(source, labels, preprocessing)
+    return Trained(source, classes, preprocessing)
 
 
 def load(trained: Trained) -> keras.Model:
@@ -124,13 +124,13 @@ def _from_run(run: Path, model: Path) -> Trained:
         )
         root = Path(data["root"])
         negative, positive = config["classes"]
-        check_labels((negative, positive))
+        check_classes((negative, positive))
         if not data["files"]["Train"] or not data["files"]["Valid"]:
             raise ValueError("data.json lists no images")  # noqa: TRY301 - handled like the others
         summary = ("epochs", "best_epoch", "stopped", "backend", "versions")
         return Trained(
             path=model,
-            labels=(negative, positive),
+            classes=(negative, positive),
             preprocessing=preprocessing_from(config["preprocessing"]),
             training={
                 "config": config,

@@ -18,8 +18,8 @@ from galaxy_edge.benchmark.spread import Interval, Percentiles
 from galaxy_edge.benchmark.subject import Model, Subject, verified
 from galaxy_edge.benchmark.workload import Images, workload
 from galaxy_edge.engine.turns import Work, in_blocks
+from galaxy_edge.outputs.writers import Writer
 from galaxy_edge.predictor import Predictor
-from galaxy_edge.results import Writer
 
 #: A block is long compared with one run, and short compared with the drift of a machine's speed.
 _BLOCK_SECONDS = 0.05
@@ -95,8 +95,8 @@ def compare(
     predictors = [subject.predictor() for subject in subjects]
     a, b = (verified(predictor) for predictor in predictors)
     load = workload(arguments, image_size, predictors[0])
-    labels = [
-        [verdict.label for verdict in predictor.predict_many(load.sources)]
+    verdicts = [
+        [(verdict.status, verdict.label) for verdict in predictor.predict_many(load.sources)]
         for predictor in predictors
     ]
     block = min(_BLOCK_SECONDS, seconds / (_BLOCKS * (1 + _FEWEST_ROUNDS)))
@@ -110,7 +110,7 @@ def compare(
         a=a,
         b=b,
         images=load.images,
-        differing_verdicts=sum(one != other for one, other in zip(*labels, strict=True)),
+        differing_verdicts=sum(one != other for one, other in zip(*verdicts, strict=True)),
         single_stream=_comparison([one for one, _ in found]),
         offline=_comparison([many for _, many in found]),
     )

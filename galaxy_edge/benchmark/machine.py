@@ -9,8 +9,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from galaxy_edge.doctor import installed, runtimes
 from galaxy_edge.engine.threads import threads
+from galaxy_edge.versions import installed, runtimes
 
 _PACKAGES = ("galaxy-edge", "numpy", "pillow")
 #: The processor's name in /proc/cpuinfo, on x86 and on a Raspberry Pi.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from galaxy_edge import job
 from galaxy_edge.benchmark import cold
 from galaxy_edge.benchmark.cold import Cold, Warm
 from galaxy_edge.benchmark.machine import Machine, machine
@@ -18,9 +19,8 @@ from galaxy_edge.benchmark.spread import Percentiles
 from galaxy_edge.benchmark.subject import Model, Subject, verified
 from galaxy_edge.benchmark.workload import Images, workload
 from galaxy_edge.outputs.output import opened
-from galaxy_edge.outputs.resume import Origin
+from galaxy_edge.outputs.writers import Writer
 from galaxy_edge.predictor import Predictor
-from galaxy_edge.results import Writer
 
 #: Shares of the total time.
 _SINGLE_STREAM, _OFFLINE, _LOADS, _PROCESSES = 0.3, 0.35, 0.1, 0.25
@@ -100,9 +100,7 @@ def measure(
 @contextmanager
 def rows(path: Path, predictor: Predictor) -> Iterator[Writer]:
     """Open an output file as ``predict -o rows.jsonl`` does."""
-    manifest = predictor.manifest
-    origin = Origin(manifest.labels, predictor.sha256, predictor.threshold)
-    with opened(path, "jsonl", origin, resuming=False) as output:
+    with opened(path, "jsonl", job.origin(predictor), resuming=False) as output:
         yield output.writer
 
 

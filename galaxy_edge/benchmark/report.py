@@ -10,7 +10,8 @@ from galaxy_edge.benchmark.measurement import Measurement
 from galaxy_edge.benchmark.spread import Percentiles
 from galaxy_edge.benchmark.subject import Model
 from galaxy_edge.benchmark.workload import Images
-from galaxy_edge.results import printable
+from galaxy_edge.golden import describe
+from galaxy_edge.outputs.text import printable
 
 
 def table(found: Measurement | Comparisons) -> str:
@@ -86,10 +87,8 @@ def _machine(found: Machine) -> Iterator[str]:
 
 
 def _model(subject: str, found: Model) -> str:
-    check = f"{found.golden.examples} golden examples, largest error {found.golden.worst:.1e}"
-    return _line(
-        subject, f"{printable(found.name)}, {found.sha256[:12]}, {found.provider}; {check}"
-    )
+    name = f"{printable(found.name)}, {found.sha256[:12]}, {found.provider}"
+    return _line(subject, f"{name}; {describe(found.golden)}")
 
 
 def _images(found: Images) -> str:

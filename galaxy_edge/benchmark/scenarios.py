@@ -11,9 +11,9 @@ import numpy as np
 
 from galaxy_edge.benchmark.spread import Interval, Percentiles
 from galaxy_edge.benchmark.workload import Workload
-from galaxy_edge.inputs.images import Source, decode
+from galaxy_edge.inputs.images import decode
+from galaxy_edge.outputs.writers import Writer
 from galaxy_edge.predictor import Predictor
-from galaxy_edge.results import Writer
 
 #: Minimum number of images; a p90 needs this many.
 _FEWEST = 10
@@ -97,7 +97,7 @@ def single_stream(
             sources[(number + len(sources) // 2) % len(sources)], predictor.preprocessing
         )
         decoded = time.perf_counter()
-        predictor.score(pixels[None])
+        predictor.scores(pixels[None])
         run = time.perf_counter()
         if number >= _WARM_UP_IMAGES and start >= begun + _WARM_UP * seconds:
             latency.append(written - start)
@@ -157,7 +157,7 @@ def offline(
     )
 
 
-def _until(end: float, sources: Sequence[Source], least: int) -> Iterator[Source]:
+def _until(end: float, sources: Sequence[str | bytes], least: int) -> Iterator[str | bytes]:
     """Repeat the sources until a time, and at least ``least`` of them."""
     for number, source in enumerate(cycle(sources)):
         if number >= least and time.perf_counter() >= end:
@@ -166,7 +166,7 @@ def _until(end: float, sources: Sequence[Source], least: int) -> Iterator[Source
 
 
 def _parts(
-    predictor: Predictor, sources: Sequence[Source], batch_size: int, end: float
+    predictor: Predictor, sources: Sequence[str | bytes], batch_size: int, end: float
 ) -> Iterator[tuple[list[float], float]]:
     """Time the parts of batches until a time, at least one batch.
 
@@ -182,7 +182,7 @@ def _parts(
             decoding.append(time.perf_counter() - start)
         batch = np.stack(pixels)
         start = time.perf_counter()
-        predictor.score(batch)
+        predictor.scores(batch)
         yield decoding, (time.perf_counter() - start) / batch_size
         if time.perf_counter() >= end:
             return

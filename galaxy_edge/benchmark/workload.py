@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-import numpy as np
-from PIL import Image
-
+from galaxy_edge.drawing.galaxy import as_png, galaxy
 from galaxy_edge.errors import ImageError, UsageError
-from galaxy_edge.inputs.images import Pixels, read
+from galaxy_edge.inputs.images import read
 from galaxy_edge.inputs.paths import expand
 from galaxy_edge.predictor import Predictor
 
@@ -105,39 +102,10 @@ def _given(arguments: Sequence[str], predictor: Predictor) -> Workload:
     return Workload(images, tuple(paths))
 
 
-def drawn(seed: int, size: int) -> bytes:
-    """Draw a galaxy.
-
-    Args:
-        seed: random seed of its position, shape, colour and noise.
-        size: width and height, pixels.
-
-    Returns:
-        An RGB image as the contents of a PNG file.
-    """
-    file = io.BytesIO()
-    Image.fromarray(_galaxy(np.random.default_rng(seed), size)).save(file, "PNG")
-    return file.getvalue()
-
-
 def _drawn(size: int) -> Workload:
     count = min(max(_DRAWN_PIXELS // size**2, 2), _DRAWN)
-    sources = tuple(drawn(seed, size) for seed in range(count))
+    sources = tuple(as_png(galaxy(seed, size)) for seed in range(count))
     images = Images(
         drawn=True, count=count, truncated=False, widths_px=(size, size), heights_px=(size, size)
     )
     return Workload(images, sources)
-
-
-def _galaxy(rng: np.random.Generator, size: int) -> Pixels:
-    """An inclined exponential disc of random colour on a noisy sky.
-
-    PNG compresses it about as well as real cutouts.
-    """
-    y, x = np.mgrid[:size, :size] - (size - 1) / 2 + rng.uniform(-0.05, 0.05, (2, 1, 1)) * size
-    angle = rng.uniform(0, np.pi)
-    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
-    radius = np.hypot(along, across / rng.uniform(0.3, 1)) / (rng.uniform(0.05, 0.15) * size)
-    light = rng.uniform(100, 220) * np.exp(-radius)
-    image = 12 + light[..., None] * rng.uniform(0.6, 1, 3) + rng.normal(0, 4, (size, size, 3))
-    return np.asarray(image.clip(0, 255), np.uint8)

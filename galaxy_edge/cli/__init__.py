@@ -1,4 +1,4 @@
-"""The command line: one file a command, and one boundary that turns errors into exit codes."""
+"""The command line: one file per command; `application` turns errors into exit codes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ __all__ = ["main", "script"]
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and exit; by default on the arguments of the process."""
+    """Run the command line and exit; by default with the arguments of the process."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    # What imports leave behind is no garbage, and looking through it takes 6 ms.
+    # Imports create no garbage, and looking for it takes 6 ms.
     gc.disable()
     try:
-        from galaxy_edge.cli import ahead
+        from galaxy_edge.cli import preload
 
-        ahead.begin(arguments)
-        # Imports Typer, while the model loads.
+        preload.begin(arguments)
+        # Imports Typer while the model loads.
         from galaxy_edge.cli.application import run
     finally:
         gc.enable()
@@ -28,19 +28,20 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def script() -> NoReturn:
-    """The command as the shell starts it: `main`, and a quick end.
+    """Run `main` as the command ``galaxy-edge``, and exit quickly.
 
-    Python would free the model and every module one by one, which takes 30 ms; the system frees
-    them all at once. When `predict` ends, its threads have, and its files are closed.
+    Python would free the model and every module one by one, which takes 30 ms; the operating
+    system frees them all at once. This is safe: when `predict` ends, its threads have ended and
+    its files are closed.
     """
     try:
         main()
     except KeyboardInterrupt:
-        # While things are still imported; later, the command's own way out is taken.
+        # Ctrl-C during the imports; later, Typer handles it.
         sys.exit(130)
     except SystemExit as end:
         if sys.argv[1:2] == ["predict"] and isinstance(end.code, int):
-            # What cannot be flushed is told by Python's own way out.
+            # If this fails, the exception ends the process, and Python reports it.
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(end.code)

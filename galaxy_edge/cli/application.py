@@ -1,4 +1,4 @@
-"""The application: its commands, and the one place where an error becomes an exit code."""
+"""The Typer application, and the only place where an error becomes an exit code."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ import typer
 
 from galaxy_edge.errors import DeviceError, GalaxyEdgeError, UsageError
 
-#: EX_SOFTWARE of sysexits.h.
+#: Exit code of a bug: EX_SOFTWARE in sysexits.h.
 _BUG = 70
 
-#: Each is a function in a file of its own name beside this one.
+#: Each command is a function in the file of the same name in this folder.
 _COMMANDS = (
     "predict",
     "synthesize",
@@ -33,8 +33,8 @@ _COMMANDS = (
 )
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         typer.echo(f"galaxy-edge {version('galaxy-edge')}")
@@ -42,9 +42,9 @@ def _print_version(asked: bool) -> None:
 
 
 def _application(arguments: Sequence[str]) -> typer.Typer:
-    """The commands named among the arguments; all, where none is, for the help to list.
+    """Build the application with the commands that the arguments name, or else with all commands.
 
-    Typer takes every option of every command apart at every start, and `train` alone has 30.
+    Typer inspects every option of every command at each start, and `train` alone has 30.
     """
     app = typer.Typer(
         name="galaxy-edge",
@@ -52,8 +52,9 @@ def _application(arguments: Sequence[str]) -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
         epilog=(
-            "Exit codes: 0 all well, 1 some inputs failed, 2 wrong usage, 3 the model cannot be "
-            "used, 4 the device asked for is not there, 5 a quality gate failed."
+            "Exit codes: 0 success, 1 some inputs could not be read, 2 wrong usage, 3 the model "
+            "cannot be used, 4 the requested device is missing or does not work, 5 a quality gate "
+            "failed, 70 a bug in galaxy-edge."
         ),
     )
     app.callback()(_options)
@@ -70,24 +71,24 @@ def _options(
         ),
     ] = False,
 ) -> None:
-    """Tell real galaxy cutouts from synthetic ones, from one self-describing ONNX file."""
+    """Tell real galaxy cutouts from synthetic ones, with one self-describing ONNX file."""
 
 
 def _open_closed_streams() -> None:
-    """Give a program started without stdin, stdout or stderr the null device in their place."""
+    """Use the null device for stdin, stdout and stderr that are closed."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
 
 
-def _end(number: int, frame: object) -> NoReturn:  # noqa: ARG001
-    """Leave as Ctrl-C does, through every clean-up, with the shell's code for the signal."""
+def _exit_on_signal(number: int, frame: object) -> NoReturn:  # noqa: ARG001
+    """Exit with all clean-up, as after Ctrl-C, and with the code that shells use for the signal."""
     sys.exit(128 + number)
 
 
-def _complain(message: str) -> None:
-    """Print what went wrong; a file name in it must not speak to the terminal."""
-    from galaxy_edge.results import printable
+def _print_error(message: str) -> None:
+    """Print an error message; a file name in it must not control the terminal."""
+    from galaxy_edge.outputs.text import printable
 
     lines = "\n".join(map(printable, message.split("\n")))
     print(f"galaxy-edge: {lines}", file=sys.stderr)
@@ -96,35 +97,39 @@ def _complain(message: str) -> None:
 def run(arguments: Sequence[str]) -> NoReturn:
     """Run the command line and exit.
 
-    Typer itself ends a usage error with 2, Ctrl-C with 130, and a closed pipe quietly.
+    Typer itself exits with 2 after a wrong option, with 130 after Ctrl-C, and without a message
+    after a closed pipe.
     """
     _open_closed_streams()
-    # Without a handler, SIGTERM (a batch system's, systemd's) would end us on the spot, and tables
-    # that are written whole would not be.
+    # Without a handler, SIGTERM (from a batch system or systemd) would end the process at once, and
+    # Parquet and FITS tables, which are written at the end, would be lost.
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _end)
-    # Both warn of odd metadata in lines of their own source; what matters becomes a row's error.
+        signal.signal(signal.SIGTERM, _exit_on_signal)
+    # Both packages warn of odd metadata; what matters becomes the error of a row.
     warnings.filterwarnings("ignore", module=r"(PIL|astropy)\b")
     try:
         _application(arguments)(arguments, standalone_mode=True)
     except GalaxyEdgeError as error:
-        _complain(str(error))
+        _print_error(str(error))
         sys.exit(error.exit_code)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _complain(f"{where}{error.strerror or error}")
+        _print_error(f"{where}{error.strerror or error}")
         sys.exit(UsageError.exit_code)
     except MemoryError as error:
-        print(f"galaxy-edge: there is not enough memory: {error}", file=sys.stderr)
+        reason = f" ({error})" if str(error) else ""
+        _print_error(f"not enough memory{reason}; use fewer or smaller images or smaller batches")
         sys.exit(UsageError.exit_code)
-    except Exception as error:  # noqa: BLE001 - 1 would say that some inputs failed
+    except Exception as error:  # noqa: BLE001 - exit code 1 would mean failed inputs
         if isinstance(error, ImportError) and "onnxruntime" in f"{error.name} {error.path} {error}":
-            remedy = "pip install onnxruntime, or the build for your device"
-            print(f"galaxy-edge: onnxruntime does not load ({error}); {remedy}", file=sys.stderr)
+            _print_error(
+                f"onnxruntime cannot be loaded ({error}); install it with `pip install "
+                "onnxruntime`, or install the build for your device"
+            )
             sys.exit(DeviceError.exit_code)
-        import traceback  # takes 2 ms, and is for bugs
+        import traceback  # takes 2 ms, and only bugs need it
 
         traceback.print_exc()
-        print("galaxy-edge: this is a bug; please report it with the lines above", file=sys.stderr)
+        _print_error("this is a bug in galaxy-edge; please report it with the lines above")
         sys.exit(_BUG)
     raise AssertionError("Typer exits by itself")

@@ -78,7 +78,7 @@ def benchmark(
     subjects = [Subject(path, device, threads, batch_size) for path in models]
     to_stdout = document == Path("-")
     place = None if to_stdout else document
-    parsing.check_spares(place, [*(images or []), *(str(path) for path in models if path)])
+    parsing.check_not_an_input(place, [*(images or []), *(str(path) for path in models if path)])
     if sys.stderr.isatty():
         print(f"galaxy-edge: measuring for about {seconds:.0f} s", file=sys.stderr)
     # Open the output first, so that one that cannot be written fails before the measurement.

@@ -17,12 +17,13 @@ from galaxy_edge.cli.options import (
     Device,
     Minimum,
     Model,
+    Quiet,
     Softening,
     StretchRange,
     Threads,
     Threshold,
 )
-from galaxy_edge.cli.ticking import ticking
+from galaxy_edge.cli.progress import ticking
 
 if TYPE_CHECKING:
     from galaxy_edge.results import Prediction
@@ -88,9 +89,7 @@ def evaluate(
     stretch: StretchRange = None,
     q: Softening = None,
     minimum: Minimum = None,
-    quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="Print only warnings on stderr.")
-    ] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Measure a model on labelled folders: each source separately, and all together.
 
@@ -102,13 +101,14 @@ def evaluate(
         from galaxy_edge.evaluation import folder, table
         from galaxy_edge.evaluation.bootstrap import Bootstrap
         from galaxy_edge.evaluation.evaluation import evaluate as measure
+        from galaxy_edge.evaluation.evaluation import two_classes
         from galaxy_edge.evaluation.sources import find
 
     import json
 
     from galaxy_edge.outputs.output import stdout
+    from galaxy_edge.outputs.text import printable
     from galaxy_edge.predictor import Predictor
-    from galaxy_edge.results import printable
 
     resampling = Bootstrap(bootstrap, seed)
     predictor = Predictor(
@@ -120,7 +120,7 @@ def evaluate(
         stretch=parsing.stretch(bands, minimum, stretch, q),
     )
     steps = predictor.preprocessing.stretch
-    labelled = find(data, predictor.manifest.labels, split, steps.bands)
+    labelled = find(data, two_classes(predictor.decision), split, steps.bands)
     for note in (*predictor.notes, *labelled.notes):
         print(f"galaxy-edge: {printable(note)}", file=sys.stderr)
     if output is not None:
@@ -146,7 +146,7 @@ def evaluate(
 
 
 def _list_unreadable(failed: Sequence[Prediction]) -> None:
-    from galaxy_edge.results import printable
+    from galaxy_edge.outputs.text import printable
 
     for one in failed[:_LISTED]:
         print(f"galaxy-edge: {printable(f'{one.path}: {one.error}')}", file=sys.stderr)

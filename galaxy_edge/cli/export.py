@@ -11,6 +11,7 @@ import typer
 
 from galaxy_edge.cli import parsing
 from galaxy_edge.cli.extras import importing
+from galaxy_edge.cli.options import Quiet
 from galaxy_edge_export.config import THRESHOLD, Limits, Quantization, Target
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def export(
             rich_help_panel=_BARE,
         ),
     ] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Do not print the table.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write a trained model as one verified, self-describing ONNX file.
 

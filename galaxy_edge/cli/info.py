@@ -13,15 +13,12 @@ def info(
     model: ModelFile = None,
 ) -> None:
     """Print the metadata of a model file as JSON."""
-    from galaxy_edge.manifest import SCHEMA
     from galaxy_edge.predictor import Predictor
 
     predictor = Predictor(model, device="cpu", check=False)
-    sections = {
-        key.split(".", 1)[1]: json.loads(text)
-        for key, text in predictor.manifest.to_metadata().items()
-    }
+    manifest = predictor.manifest
     # The examples contain images; print only their scores.
-    sections["golden"] = [item.score for item in predictor.manifest.golden]
-    document = {"model": predictor.name, "sha256": predictor.sha256, "schema": SCHEMA} | sections
+    scores = {"golden": [list(item.scores) for item in manifest.golden]}
+    head = {"model": predictor.name, "sha256": predictor.sha256, "schema": manifest.schema}
+    document = head | manifest.sections() | scores
     typer.echo(json.dumps(document, indent=2))

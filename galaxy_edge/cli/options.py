@@ -1,4 +1,4 @@
-"""Parameters that several commands have alike."""
+"""Options and arguments that several commands share."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ Model = Annotated[
 ]
 Threshold = Annotated[
     float | None,
-    typer.Option(help="A score above it is the positive class.", show_default="the model's"),
+    typer.Option(help="A score above it gives the positive class.", show_default="the model's"),
 ]
-BatchSize = Annotated[int, typer.Option(help="At most so many images scored at once.")]
+BatchSize = Annotated[int, typer.Option(help="Maximum batch size.")]
 Threads = Annotated[
     int | None,
     typer.Option(
-        help="At most so many, for inference and decoding.", show_default="the cores at hand"
+        help="Maximum number of threads, for inference and decoding.",
+        show_default="the available cores",
     ),
 ]
 Device = Annotated[
@@ -30,7 +31,8 @@ Bands = Annotated[
     str | None,
     typer.Option(
         metavar="RED,GREEN,BLUE",
-        help="Bands (i,r,g): files named by them belong together; so do planes of a cube.",
+        help="Names of the bands that make one image, such as i,r,g; found in file names, or in "
+        "the header of a cube.",
         rich_help_panel=_FITS,
     ),
 ]
@@ -38,7 +40,7 @@ Minimum = Annotated[
     str | None,
     typer.Option(
         metavar="X|auto",
-        help="Black level, in the image's units; auto: each band's sky.",
+        help="Black level, in the image's units; auto: the sky of each band.",
         rich_help_panel=_FITS,
     ),
 ]
@@ -46,15 +48,16 @@ StretchRange = Annotated[
     str | None,
     typer.Option(
         metavar="X|auto",
-        help="Linear range, in the image's units; auto: ten times the sky's noise.",
+        help="Linear range, in the image's units; auto: ten times the noise of the sky.",
         rich_help_panel=_FITS,
     ),
 ]
 Softening = Annotated[
     float | None,
     typer.Option(
-        help="Larger compresses the bright parts more.",
+        help="Softening: larger values compress the bright parts more.",
         rich_help_panel=_FITS,
     ),
 ]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print no progress and no summary.")]
 ModelFile = Annotated[Path | None, typer.Argument(metavar="MODEL", show_default="the bundled one")]

@@ -1,4 +1,4 @@
-"""Option values that several commands read alike."""
+"""Parse and check option values for several commands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from galaxy_edge.inputs.formats import split_extension
 
 
 def classes(text: str) -> tuple[str, str]:
-    """``Fake,Real`` -> the negative and the positive class."""
+    """Parse ``Fake,Real``: the negative and the positive class."""
     names = tuple(name.strip() for name in text.split(","))
     if len(names) != 2:
         raise UsageError(f"--classes takes two names, NEGATIVE,POSITIVE, not {text!r}")
@@ -19,15 +19,17 @@ def classes(text: str) -> tuple[str, str]:
 
 
 def whole_numbers(text: str, option: str) -> tuple[int, ...]:
-    """``32,64`` -> whole numbers."""
+    """Parse whole numbers, as in ``32,64``."""
     try:
         return tuple(int(number) for number in text.split(","))
     except ValueError:
-        raise UsageError(f"{option} takes whole numbers, N,N,..., not {text!r}") from None
+        raise UsageError(
+            f"{option} takes whole numbers separated by commas, not {text!r}"
+        ) from None
 
 
 def number_or(word: str, text: str, option: str) -> float | None:
-    """``0.99`` -> a number; the word (``off``, ``auto``) -> None."""
+    """Parse a number, or the word (``off``, ``auto``) that means None."""
     if text.casefold() == word:
         return None
     try:
@@ -39,7 +41,7 @@ def number_or(word: str, text: str, option: str) -> float | None:
 def stretch(
     bands: str | None, minimum: str | None, stretch: str | None, q: float | None
 ) -> dict[str, Any]:
-    """The parameters of the stretch that were given, as `inputs.preprocessing.Stretch` has them."""
+    """The parameters of `galaxy_edge.Stretch` that were given; the others are left out."""
     given: dict[str, Any] = {}
     if bands is not None:
         given["bands"] = tuple(band.strip() for band in bands.split(","))
@@ -52,10 +54,13 @@ def stretch(
     return given
 
 
-def check_spares(output: Path | None, paths: list[str]) -> None:
-    """Refuse an output that is one of the inputs: opening it would empty it."""
+def check_not_an_input(output: Path | None, paths: list[str]) -> None:
+    """Refuse an output that is also an input, because opening it would empty it."""
     if output is None or not output.exists():
         return
     for path in (split_extension(path)[0] for path in paths):
         if os.path.exists(path) and output.samefile(path):  # noqa: PTH110 - never raises
-            raise UsageError(f"the output {output} is an input, too, and would be lost")
+            raise UsageError(
+                f"the output {output} is also an input and would be overwritten; choose another "
+                "output"
+            )

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from galaxy_edge.cli.extras import importing
-from galaxy_edge.cli.resuming import resume_hint
+from galaxy_edge.cli.options import Quiet
+from galaxy_edge.cli.resume_hint import resume_hint
 from galaxy_edge_train.synthesis.config import SynthesisConfig
 
 _DEFAULT = SynthesisConfig()
@@ -69,7 +70,7 @@ def synthesize(
         int, typer.Option(help="Images per training step.", rich_help_panel=_TRAINING)
     ] = _DEFAULT.batch_size,
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = _DEFAULT.seed,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Make a data set of real and synthetic images from real cutouts.
 

@@ -9,8 +9,8 @@ import typer
 
 from galaxy_edge.cli import parsing
 from galaxy_edge.cli.extras import importing
-from galaxy_edge.cli.options import Bands, Minimum, Softening, StretchRange
-from galaxy_edge.cli.resuming import resume_hint
+from galaxy_edge.cli.options import Bands, Minimum, Quiet, Softening, StretchRange
+from galaxy_edge.cli.resume_hint import resume_hint
 from galaxy_edge.inputs.preprocessing import Preprocessing, Resize, Stretch
 from galaxy_edge_train.config import Augment, AugmentConfig, NetworkConfig, TrainConfig
 
@@ -209,7 +209,7 @@ def train(
     stretch: StretchRange = _number_or("auto", _STRETCH.stretch),
     q: Softening = _STRETCH.q,
     minimum: Minimum = _number_or("auto", _STRETCH.minimum),
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train the documented network on labelled folders of cutouts.
 

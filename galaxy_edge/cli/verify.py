@@ -17,16 +17,17 @@ def verify(
         typer.Option(
             min=0.0,
             max=1.0,
-            help="Largest difference of a score.",
-            show_default="0.001, of an fp16 file 0.005",
+            help="Largest allowed difference of a score.",
+            show_default="0.001; 0.005 for an fp16 file",
         ),
     ] = None,
 ) -> None:
-    """Score the examples a model file carries, and compare with what its exporter recorded.
+    """Compare a model file's scores of its own examples with those recorded at export.
 
-    A damaged file, a processor whose int8 arithmetic saturates, a provider that computes something
-    else: each shows up here, with exit code 3.
+    This detects a damaged file, a processor whose int8 arithmetic saturates, and an execution
+    provider that computes wrong scores. The exit code is then 3.
     """
+    from galaxy_edge.golden import describe
     from galaxy_edge.golden import verify as check
     from galaxy_edge.predictor import Predictor
 
@@ -35,8 +36,7 @@ def verify(
         typer.echo(f"galaxy-edge: {note}", err=True)
     found = check(predictor)
     allowed = predictor.manifest.tolerance if tolerance is None else tolerance
-    typer.echo(
-        f"{found.examples} examples, largest difference of a score {found.worst:.1e} "
-        f"({predictor.provider})"
-    )
+    typer.echo(f"{describe(found)} ({predictor.provider})")
+    if found.note:
+        typer.echo(f"galaxy-edge: {found.note}", err=True)
     found.check(allowed)

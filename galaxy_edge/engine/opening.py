@@ -1,4 +1,4 @@
-"""A model file on its way into memory, in threads: reading, loading and summing need no Python."""
+"""Open a model file in threads: reading, loading and hashing it release the interpreter lock."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ BUNDLED = "galaxy-edge.onnx"
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What is opened, and how.
+    """Which model to open, and how.
 
     Attributes:
         path: the model file; None for the bundled one.
         device: ``auto`` or a device name.
-        threads: at most so many for one inference.
+        threads: maximum number of threads for one inference; None for the default.
     """
 
     path: Path | None
@@ -28,12 +28,12 @@ class Opening:
     threads: int | None
 
 
-#: Begun before anyone asked: the command line knows what it will need before it has been parsed.
+#: Models that are being opened before a predictor requests them (`galaxy_edge.cli.preload`).
 _ahead: dict[Opening, Future[tuple[Session, str]]] = {}
 
 
 def begin_ahead(opening: Opening) -> None:
-    """Begin what will be asked for soon, for the first who asks; an earlier guess is dropped."""
+    """Start to open a model that will probably be requested soon; forget an earlier guess."""
     _ahead.clear()
     _ahead[opening] = begin(opening)
 
@@ -42,7 +42,8 @@ def begin(opening: Opening) -> Future[tuple[Session, str]]:
     """Open a model in the background.
 
     Returns:
-        The session and the SHA-256 of the file; or a ModelError, DeviceError or UsageError.
+        A future. It gives the session and the SHA-256 of the file, or raises ModelError,
+        DeviceError or UsageError.
     """
     begun = _ahead.pop(opening, None)
     if begun is not None:
@@ -52,16 +53,17 @@ def begin(opening: Opening) -> Future[tuple[Session, str]]:
     loading = pool.submit(
         lambda: Session(content.result(), device=opening.device, threads=opening.threads)
     )
-    summing = pool.submit(lambda: hashlib.sha256(content.result()).hexdigest())
-    done = pool.submit(lambda: (loading.result(), summing.result()))
+    hashing = pool.submit(lambda: hashlib.sha256(content.result()).hexdigest())
+    done = pool.submit(lambda: (loading.result(), hashing.result()))
     pool.shutdown(wait=False)
     return done
 
 
 def _read(path: Path | None) -> bytes:
-    if path is None:
-        return Path(__file__).parents[1].joinpath("models", BUNDLED).read_bytes()
+    path = path or Path(__file__).parents[1].joinpath("models", BUNDLED)
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ModelError(f"it cannot be read: {error.strerror or error}") from error
+        raise ModelError(
+            f"it cannot be read ({error.strerror or error}); check the path"
+        ) from error

@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from contextlib import redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,38 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from galaxy_edge.decision import Decision, Probabilities
 from galaxy_edge.engine.device import PROVIDERS, candidates
 from galaxy_edge.engine.reasons import gist, why_not
 from galaxy_edge.engine.threads import threads as thread_limit
 from galaxy_edge.errors import DeviceError, ModelError
-from galaxy_edge.manifest import INPUT_NAME, OUTPUT_NAME, Manifest
+from galaxy_edge.manifest import INPUT_NAME, Manifest
 
-#: Lowest severity onnxruntime logs: 3, errors. Its warnings (a node that fell back to another
-#: provider, say) would land in the middle of a table of verdicts.
+#: Lowest severity that onnxruntime logs: 3, errors. Its warnings (a node that fell back to another
+#: provider, for example) would appear in the middle of a table of verdicts.
 _LOG_SEVERITY = 3
-#: What it logs outside of any session, before and after a provider is tried: 4, fatal errors, and
-#: 2, warnings, with which it starts.
+#: The severity it logs outside of any session: 4, fatal errors, while a provider is tried, and 2,
+#: warnings, its default, afterwards.
 _QUIET, _USUAL = 4, 2
 #: Operators that hold the arithmetic of a network.
 _LAYERS = frozenset({"Conv", "Gemm", "MatMul", "MatMulNBits", "QGemm", "QLinearConv"})
 _NAMES = {provider: name for name, provider in PROVIDERS.items()}
+
+#: Name, type and shape of a tensor, as onnxruntime gives them.
+_Signature = tuple[str, str, list[int | str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the network computes for a batch.
+
+    Attributes:
+        scores: float32 [N, C], one probability per class, 0 to 1.
+        typicality: float32 [N], 0 to 1; None if the file does not compute it.
+    """
+
+    scores: Probabilities
+    typicality: npt.NDArray[np.float32] | None = None
 
 
 class Session:
@@ -36,33 +54,33 @@ class Session:
     Args:
         model: the bytes of an .onnx file.
         device: ``auto`` or a device name (`galaxy_edge.engine.device.PROVIDERS`).
-        threads: at most so many for one inference; see `galaxy_edge.engine.threads`.
+        threads: maximum number for one inference; see `galaxy_edge.engine.threads`.
 
     Attributes:
         manifest: what the file says of itself.
         provider: the execution provider in use.
-        notes: why ``auto`` passed over a better one, a sentence for each that onnxruntime has.
+        notes: why ``auto`` passed over better providers that onnxruntime has, a sentence for each.
 
     Raises:
-        ModelError: the bytes are no model that this runtime can honour.
-        DeviceError: the device asked for is not there, or does not work.
-        UsageError: there is no such device, or fewer than one thread is asked for.
+        ModelError: the bytes are not a model that this runtime can obey.
+        DeviceError: the requested device is missing or does not work.
+        UsageError: there is no such device, or fewer than one thread is requested.
     """
 
     def __init__(self, model: bytes, *, device: str = "auto", threads: int | None = None) -> None:
         if not hasattr(onnxruntime, "InferenceSession"):
             raise DeviceError(
-                "the installed onnxruntime has lost files, as when one of two builds of it is "
-                "uninstalled; uninstall every onnxruntime, then install one"
+                "the installed onnxruntime has lost files, as happens when one of two builds of it "
+                "is uninstalled; uninstall every onnxruntime, then install one"
             )
         providers = candidates(device, onnxruntime.get_available_providers())
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = thread_limit(threads).count
         options.log_severity_level = _LOG_SEVERITY
-        # Threads that wait in a loop for more to do take the cores from those that decode, and
-        # from every other process: docs/performance.md has what that costs and gains.
+        # Spinning threads take the cores from decoding and from every other process;
+        # docs/performance.md has what that costs and gains.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Which provider runs which operator: see _left_to_the_cpu.
+        # Records which provider runs which operator: see _left_to_the_cpu.
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
         # Weights in another file would be read from the current folder, and no digest would cover
         # them. Below the null device there is nothing to read.
@@ -70,11 +88,11 @@ class Session:
             "session.model_external_initializers_file_folder_path", os.devnull
         )
         faults = {}
-        # The CPU last, even when it is not asked for: what fails there, too, is the model's fault.
+        # The CPU last, even if it is not requested: if that fails too, the model is at fault.
         for provider in dict.fromkeys([*providers, PROVIDERS["cpu"]]):
             try:
                 self._session = _open(model, options, provider)
-            except Exception as error:  # onnxruntime's classes share no base but this
+            except Exception as error:  # onnxruntime's classes share no other base
                 if provider == PROVIDERS["cpu"]:
                     raise ModelError(f"onnxruntime cannot load it: {error}") from error
                 fault = gist(error)
@@ -97,23 +115,21 @@ class Session:
                 "the best that does"
             )
         self.notes = tuple(f"{name} is not used: {fault}" for name, fault in faults.items())
-        # Nor may it go over to the CPU later, between two batches.
+        # Nor may it change to the CPU later, between two batches.
         self._session.disable_fallback()
         self.manifest = Manifest.from_metadata(self._session.get_modelmeta().custom_metadata_map)
+        self._decision = Decision(self.manifest)
         self._check_signature()
 
-    def score(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Score a batch.
+    def run(self, images: npt.NDArray[np.uint8]) -> Result:
+        """Run the network on a batch.
 
         Args:
             images: uint8 [N, size, size, 3], RGB, ``size`` as in the manifest; N may be 0.
 
-        Returns:
-            float32 [N], P(positive), 0 to 1.
-
         Raises:
             ValueError: another dtype or shape.
-            ModelError: the model does not run, or gives scores outside 0 to 1.
+            ModelError: the model does not run, or gives scores that are not probabilities.
         """
         size = self.manifest.preprocessing.size
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (size, size, 3):
@@ -121,51 +137,74 @@ class Session:
                 f"images must be uint8 [N, {size}, {size}, 3], not {images.dtype} "
                 f"{list(images.shape)}; `predict` takes images of any size"
             )
+        outputs = self.manifest.outputs
         if len(images) == 0:
-            return np.empty(0, np.float32)
+            none = None if outputs.typicality is None else np.empty(0, np.float32)
+            return Result(np.empty((0, len(self.manifest.classes)), np.float32), none)
         batch = {INPUT_NAME: np.ascontiguousarray(images)}
+        names = [name for name in (outputs.scores, outputs.typicality) if name is not None]
         try:
-            (scores,) = self._session.run([OUTPUT_NAME], batch)
+            scores, *typicality = self._session.run(names, batch)
         except Exception as error:  # as above
             raise ModelError(f"onnxruntime cannot run the model: {error}") from error
-        # Not "any outside": NaN is neither inside nor outside.
-        if not np.all((scores >= 0) & (scores <= 1)):
-            raise ModelError("the model gives scores that are no probabilities; it is damaged")
-        return np.asarray(scores, dtype=np.float32)[:, 0]
+        return Result(
+            self._decision.probabilities(np.asarray(scores, dtype=np.float32)),
+            np.asarray(typicality[0], dtype=np.float32) if typicality else None,
+        )
 
     def _check_signature(self) -> None:
         size = self.manifest.preprocessing.size
-        inputs = [(item.name, item.type, item.shape) for item in self._session.get_inputs()]
-        outputs = [(item.name, item.type, item.shape) for item in self._session.get_outputs()]
-        if not _match(inputs, INPUT_NAME, "tensor(uint8)", [size, size, 3]):
+        outputs = self.manifest.outputs
+        wanted: list[_Signature] = [(outputs.scores, "tensor(float)", [self.manifest.score_width])]
+        if outputs.typicality is not None:
+            wanted.append((outputs.typicality, "tensor(float)", []))
+        given = _signatures(self._session.get_inputs())
+        if not _match(given, [(INPUT_NAME, "tensor(uint8)", [size, size, 3])]):
             raise ModelError(
-                f"its input must be {INPUT_NAME}, uint8 [N, {size}, {size}, 3], not {inputs}"
+                f"its input must be {INPUT_NAME}, uint8 [N, {size}, {size}, 3], not {given}"
             )
-        if not _match(outputs, OUTPUT_NAME, "tensor(float)", [1]):
-            raise ModelError(f"its output must be {OUTPUT_NAME}, float32 [N, 1], not {outputs}")
+        found = _signatures(self._session.get_outputs())
+        if not _match(found, wanted):
+            names = " and ".join(
+                f"{name}, float32 {['N', *shape]}".replace("'", "") for name, _, shape in wanted
+            )
+            raise ModelError(f"its output must be {names}, not {found}")
 
 
-def _match(
-    found: list[tuple[str, str, list[int | str | None]]], name: str, kind: str, shape: list[int]
-) -> bool:
-    """Whether there is one tensor alone, of this name, type and shape, for any number of images."""
-    if len(found) != 1 or len(found[0][2]) != len(shape) + 1:
+def _signatures(tensors: Any) -> list[_Signature]:
+    return [(item.name, item.type, item.shape) for item in tensors]
+
+
+def _match(found: list[_Signature], wanted: list[_Signature]) -> bool:
+    """Whether the tensors have these names, types and shapes, for any number of images.
+
+    Args:
+        found: the model's.
+        wanted: with the shapes of one image, without the batch.
+    """
+    by_name = {name: (kind, shape) for name, kind, shape in found}
+    if by_name.keys() != {name for name, _, _ in wanted} or len(found) != len(wanted):
         return False
-    batch = found[0][2][0]
-    return found[0] == (name, kind, [batch, *shape]) and not isinstance(batch, int)
+    for name, kind, shape in wanted:
+        found_kind, found_shape = by_name[name]
+        if found_kind != kind or found_shape[1:] != shape or len(found_shape) != len(shape) + 1:
+            return False
+        if isinstance(found_shape[0], int):
+            return False
+    return True
 
 
 def _open(model: bytes, options: Any, provider: str) -> Any:
-    """A session on a provider; a CPU session or any exception where the provider does not work."""
+    """A session on a provider; a CPU session or any exception if the provider does not work."""
     if provider == PROVIDERS["cpu"]:
         return onnxruntime.InferenceSession(model, options, providers=[provider])
     if _NAMES[provider] in {"cuda", "tensorrt"} and hasattr(onnxruntime, "preload_dlls"):
-        # Finds CUDA's libraries where pip puts them. It prints what it misses; so do we, later.
+        # Finds CUDA's libraries where pip puts them. It prints what is missing; so do we, later.
         with redirect_stdout(io.StringIO()):
             onnxruntime.preload_dlls()
     onnxruntime.set_default_logger_severity(_QUIET)
     try:
-        # Before 1.23 it knows no enable_fallback and prints that it falls back; rows go to stdout.
+        # Before 1.23 it ignores enable_fallback and prints that it falls back; stdout is for rows.
         with redirect_stdout(sys.stderr):
             return onnxruntime.InferenceSession(
                 model, options, providers=[provider], enable_fallback=0
@@ -175,9 +214,9 @@ def _open(model: bytes, options: Any, provider: str) -> Any:
 
 
 def _left_to_the_cpu(session: Any, provider: str) -> list[str]:
-    """The layers that a provider has no kernels for; onnxruntime runs them elsewhere, unseen.
+    """The layers that a provider has no kernels for; onnxruntime runs them elsewhere, silently.
 
-    Shapes and casts may be anywhere. Before 1.24, onnxruntime does not tell.
+    Shapes and casts may run anywhere. Before 1.24, onnxruntime does not report this.
     """
     if provider == PROVIDERS["cpu"] or not hasattr(session, "get_provider_graph_assignment_info"):
         return []

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from galaxy_edge.doctor import runtimes
+from galaxy_edge.decision import Decision
+from galaxy_edge.errors import UsageError
 from galaxy_edge.evaluation.bootstrap import LEVEL, Bootstrap, Scores
 from galaxy_edge.evaluation.measures import (
     Bin,
@@ -25,6 +26,7 @@ from galaxy_edge.evaluation.sources import Input, Labelled, LabelledSource
 from galaxy_edge.inputs.labelled import Split
 from galaxy_edge.predictor import Predictor
 from galaxy_edge.results import Prediction
+from galaxy_edge.versions import runtimes
 
 _PACKAGES = ("galaxy-edge", "numpy", "pillow", "scikit-learn")
 
@@ -96,13 +98,6 @@ class Evaluation:
     def document(self) -> dict[str, Any]:
         """All results at full precision, ready for JSON; the same seed gives the same document."""
         classes = self.classes
-        overall = asdict(self.overall)
-        for name in ("precision", "recall"):
-            overall[name] = dict(zip(classes, overall[name], strict=True))
-        overall["confusion"] = {
-            name: dict(zip(classes, row, strict=True))
-            for name, row in zip(classes, overall["confusion"], strict=True)
-        }
         return {
             "model": {
                 "name": self.model,
@@ -124,7 +119,7 @@ class Evaluation:
             },
             "intervals": {"method": "percentile bootstrap, stratified by class", "level": LEVEL}
             | asdict(self.bootstrap),
-            "overall": overall,
+            "overall": self.overall.document(classes),
             "sources": [
                 {"class": classes[one.source.label], "source": one.source.name}
                 | asdict(one.measures)
@@ -152,28 +147,30 @@ def evaluate(
         progress: called after each image.
 
     Raises:
+        UsageError: the model is not one for two classes.
         ModelError: the model does not run.
     """
+    decision = predictor.decision
+    negative, positive = two_classes(decision)
     counted = _counted(predictor, labelled.sources, progress)
     predictions = [tuple(next(counted) for _ in one.images) for one in labelled.sources]
     pairs = [
         (source.label, _scores(some))
         for source, some in zip(labelled.sources, predictions, strict=True)
     ]
-    threshold = predictor.threshold
     labels = np.repeat(
         np.array([label for label, _ in pairs], np.uint8), [len(scores) for _, scores in pairs]
     )
     scores = np.concatenate([scores for _, scores in pairs])
-    overall = measure(labels, scores, threshold, bootstrap)
-    by_source = measure_sources(pairs, threshold, bootstrap)
+    overall = measure(labels, scores, decision, bootstrap)
+    by_source = measure_sources(pairs, decision, bootstrap)
     return Evaluation(
         data=data,
         split=labelled.split,
-        classes=predictor.manifest.labels,
+        classes=(negative, positive),
         model=predictor.name,
         model_sha256=predictor.sha256,
-        threshold=threshold,
+        threshold=decision.threshold or 0.0,
         provider=predictor.provider,
         bootstrap=bootstrap,
         overall=overall,
@@ -183,6 +180,21 @@ def evaluate(
         ),
         bins=() if overall.auc is None else bins(labels, scores),
     )
+
+
+def two_classes(decision: Decision) -> tuple[str, str]:
+    """The negative and the positive class.
+
+    Raises:
+        UsageError: there are more.
+    """
+    if not decision.two_classes:
+        raise UsageError(
+            f"evaluate measures models for two classes, and this one has {len(decision.classes)}: "
+            f"{', '.join(decision.classes)}"
+        )
+    negative, positive = decision.classes
+    return negative, positive
 
 
 def _counted(

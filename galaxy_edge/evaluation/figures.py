@@ -19,7 +19,7 @@ from galaxy_edge.evaluation.bootstrap import Scores
 from galaxy_edge.evaluation.evaluation import Evaluation, Scored
 from galaxy_edge.evaluation.measures import BINS
 from galaxy_edge.evaluation.table import number
-from galaxy_edge.results import printable
+from galaxy_edge.outputs.text import printable
 
 #: Colours of the negative and the positive class.
 COLOURS = ("#c8553d", "#3b6ea5")

@@ -13,7 +13,7 @@ from galaxy_edge.evaluation.report import html
 from galaxy_edge.evaluation.wrong import most_wrong
 from galaxy_edge.files import replacing
 from galaxy_edge.inputs.preprocessing import Stretch
-from galaxy_edge.results import csv_line
+from galaxy_edge.outputs.text import csv_line
 
 FILES = (
     "metrics.json",

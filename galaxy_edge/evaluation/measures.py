@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
+from galaxy_edge.decision import Decision
 from galaxy_edge.evaluation.bootstrap import Bootstrap, Interval, Scores
 
 Labels: TypeAlias = npt.NDArray[np.uint8]
@@ -32,6 +33,8 @@ class Measures:
         auc: area under the ROC curve; None unless both classes have images.
         auc_interval: its bootstrap interval.
         brier: mean squared difference of score and class, 0 to 1 (Brier 1950).
+        log_loss: mean negative logarithm of the probability of the true class; None unless both
+            classes have images.
         expected_calibration_error: see `calibration_error`; None unless both classes have images.
         precision: for each class, the share of correct verdicts among the images classified as
             this class; None if there are no such images, or unless both classes have images.
@@ -48,10 +51,22 @@ class Measures:
     auc: float | None
     auc_interval: Interval | None
     brier: float | None
+    log_loss: float | None
     expected_calibration_error: float | None
     precision: Pair
     recall: Pair
     confusion: tuple[tuple[int, int], tuple[int, int]]
+
+    def document(self, classes: Sequence[str]) -> dict[str, Any]:
+        """The measures as JSON-ready values, those of each class by its name."""
+        document = asdict(self)
+        for name in ("precision", "recall"):
+            document[name] = dict(zip(classes, document[name], strict=True))
+        document["confusion"] = {
+            name: dict(zip(classes, row, strict=True))
+            for name, row in zip(classes, document["confusion"], strict=True)
+        }
+        return document
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +111,20 @@ class Bin:
     positive: float
 
 
-def measure(labels: Labels, scores: Scores, threshold: float, bootstrap: Bootstrap) -> Measures:
+def measure(
+    labels: Labels, scores: Scores, decision: Decision, bootstrap: Bootstrap | None = None
+) -> Measures:
     """Measure all images together.
 
     Args:
         labels: [N], 0 or 1; N may be 0, and a class may be missing.
         scores: [N], P(positive), 0 to 1.
-        threshold: a score above it is a positive verdict.
-        bootstrap: how intervals are computed.
+        decision: which scores are positive verdicts.
+        bootstrap: how intervals are computed; None for no intervals.
     """
+    bootstrap = bootstrap or Bootstrap(resamples=0)
     both = len(np.unique(labels)) == 2
-    verdicts = scores > threshold
+    verdicts = _verdicts(scores, decision)
     # scikit-learn raises an error if there are no images.
     table = (
         metrics.confusion_matrix(labels, verdicts, labels=[0, 1])
@@ -131,6 +149,7 @@ def measure(labels: Labels, scores: Scores, threshold: float, bootstrap: Bootstr
         brier=(
             float(metrics.brier_score_loss(labels, scores, pos_label=1)) if len(labels) else None
         ),
+        log_loss=float(metrics.log_loss(labels, scores, labels=[0, 1])) if both else None,
         expected_calibration_error=calibration_error(bins(labels, scores)) if both else None,
         precision=precision if both else (None, None),
         recall=recall,
@@ -139,14 +158,14 @@ def measure(labels: Labels, scores: Scores, threshold: float, bootstrap: Bootstr
 
 
 def measure_sources(
-    sources: Sequence[tuple[int, Scores]], threshold: float, bootstrap: Bootstrap
+    sources: Sequence[tuple[int, Scores]], decision: Decision, bootstrap: Bootstrap
 ) -> list[SourceMeasures]:
     """Measure the images of each source, against all images of the other class.
 
     Args:
         sources: for each source its class, 0 or 1, and P(positive) of its images as float64 [N];
             N may be 0.
-        threshold: a score above it is a positive verdict.
+        decision: which scores are positive verdicts.
         bootstrap: how intervals are computed.
 
     Returns:
@@ -163,7 +182,7 @@ def measure_sources(
     ]
     return [
         _measure_source(
-            label, scores, by_class[1 - label], threshold, bootstrap, next(intervals[label])
+            label, scores, by_class[1 - label], decision, bootstrap, next(intervals[label])
         )
         for label, scores in sources
     ]
@@ -173,12 +192,12 @@ def _measure_source(
     label: int,
     scores: Scores,
     others: Scores,
-    threshold: float,
+    decision: Decision,
     bootstrap: Bootstrap,
     auc_interval: Interval | None,
 ) -> SourceMeasures:
     images = len(scores)
-    positive = int(np.sum(scores > threshold))
+    positive = int(np.sum(_verdicts(scores, decision)))
     correct = positive if label else images - positive
     low, high = (others, scores) if label else (scores, others)
     area = None
@@ -234,7 +253,12 @@ def calibration_error(bins: tuple[Bin, ...]) -> float:
     return sum(one.images * abs(one.mean_score - one.positive) for one in bins) / images
 
 
-def _precision_and_recall(labels: Labels, verdicts: npt.NDArray[np.bool_]) -> tuple[Pair, Pair]:
+def _verdicts(scores: Scores, decision: Decision) -> npt.NDArray[np.intp]:
+    """Intp [N]: 1 where P(positive) gives a positive verdict, else 0."""
+    return decision.choose(np.stack([1 - scores, scores], axis=1))
+
+
+def _precision_and_recall(labels: Labels, verdicts: npt.NDArray[np.intp]) -> tuple[Pair, Pair]:
     if not len(labels):
         return (None, None), (None, None)
     precision, recall, _, _ = metrics.precision_recall_fscore_support(

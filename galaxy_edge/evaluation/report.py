@@ -9,7 +9,7 @@ from html import escape
 from galaxy_edge.evaluation import table
 from galaxy_edge.evaluation.bootstrap import LEVEL
 from galaxy_edge.evaluation.evaluation import Evaluation
-from galaxy_edge.results import printable
+from galaxy_edge.outputs.text import printable
 
 #: Maximum number of unreadable images to list; ``scores.csv`` lists all.
 _LISTED = 100

@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 from galaxy_edge.errors import DatasetError
 from galaxy_edge.inputs.bands import Bands, grouped
-from galaxy_edge.inputs.labelled import OPTIONAL, REQUIRED, Split, child, images_below
+from galaxy_edge.inputs.labelled import OPTIONAL, REQUIRED, Split
+from galaxy_edge.inputs.listing import child, images_below
 
 #: A path, or the paths of three files: the red, the green and the blue band.
 Input: TypeAlias = str | tuple[str, str, str]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from galaxy_edge.evaluation.bootstrap import Interval
 from galaxy_edge.evaluation.evaluation import Evaluation
-from galaxy_edge.results import printable
+from galaxy_edge.outputs.text import printable
 
 #: Printed in place of a number that is undefined.
 NONE = "–"  # noqa: RUF001 - a dash, as is usual in tables

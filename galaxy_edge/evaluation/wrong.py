@@ -15,7 +15,7 @@ from galaxy_edge.evaluation.evaluation import Evaluation
 from galaxy_edge.evaluation.sources import Input
 from galaxy_edge.inputs.images import read
 from galaxy_edge.inputs.preprocessing import Stretch
-from galaxy_edge.results import printable
+from galaxy_edge.outputs.text import printable
 
 _COLUMNS = 6
 #: Images of each class. Often most wrong images are of one class, which would hide the other.

@@ -1,4 +1,4 @@
-"""Band files that belong together: ``m51_{i,r,g}.fits`` for m51_i.fits, m51_r.fits, m51_g.fits."""
+"""Group FITS files of one band each by their names: m51_i.fits, m51_r.fits, m51_g.fits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from galaxy_edge.inputs.formats import is_fits, split_extension
+from galaxy_edge.inputs.formats import has_fits_suffix, split_extension
 
 Bands = tuple[str, str, str]
 
@@ -14,13 +14,13 @@ Bands = tuple[str, str, str]
 def grouped(
     paths: Iterable[str | None], bands: Bands
 ) -> Iterator[str | tuple[str, str, str] | None]:
-    """Put the band files among some paths together, red, green and blue.
+    """Group the band files among some paths: red, green and blue become one item.
 
-    A FITS path is a band file when one of the bands stands in its name between characters that are
-    neither letters nor digits (``frame-g-001.fits``; the last such place counts), or in a folder's
-    (``g/001.fits``), if the other two are there. A set comes when its three files have; those that
-    lack one come at the end, for whoever reads them to say so. All other paths, and None, pass as
-    they are.
+    A FITS path is a band file if its name has one of the bands between characters that are neither
+    letters nor digits (``frame-g-001.fits``; the last such place counts). The name of a folder
+    (``g/001.fits``) counts too, if all three files exist. A group is yielded as soon as its three
+    paths have come. Incomplete groups are yielded at the end, and reading them reports the missing
+    file. All other paths, and None, are yielded unchanged.
     """
     waiting: dict[tuple[str, str, str], set[str]] = {}
     for path in paths:
@@ -30,7 +30,7 @@ def grouped(
             continue
         seen = waiting.setdefault(group, set())
         seen.add(path)
-        # Of a set of which all three have come, nothing need be kept.
+        # Forget a complete group, so that memory does not grow.
         if len(seen) == len(bands):
             del waiting[group]
             yield group
@@ -38,8 +38,8 @@ def grouped(
 
 
 def braced(paths: Sequence[str]) -> str:
-    """One name for some paths, as a shell would take it apart: ``m51_{i,r,g}.fits``."""
-    # The longest common beginning of the text is meant, wherever it ends.
+    """Join several paths to one name in the notation of a shell: ``m51_{i,r,g}.fits``."""
+    # The common prefix of the text, which may end within a name.
     start = os.path.commonprefix(paths)  # noqa: RUF071
     rest = [path[len(start) :] for path in paths]
     end = os.path.commonprefix([path[::-1] for path in rest])[::-1]  # noqa: RUF071
@@ -48,7 +48,7 @@ def braced(paths: Sequence[str]) -> str:
 
 
 def _group(path: str, bands: Bands) -> tuple[str, str, str] | None:
-    if not is_fits(path):
+    if not has_fits_suffix(path):
         return None
     names = "|".join(map(re.escape, sorted(bands, key=len, reverse=True)))
     places = list(re.finditer(rf"(?<![A-Za-z0-9])(?:{names})(?![A-Za-z0-9])", path))
@@ -57,10 +57,10 @@ def _group(path: str, bands: Bands) -> tuple[str, str, str] | None:
     start, end = places[-1].span()
     red, green, blue = (path[:start] + band + path[end:] for band in bands)
     in_a_folder = os.sep in path[end:]
-    if in_a_folder and not all(map(_is_there, (red, green, blue))):
+    if in_a_folder and not all(map(_exists, (red, green, blue))):
         return None
     return red, green, blue
 
 
-def _is_there(path: str) -> bool:
+def _exists(path: str) -> bool:
     return os.path.exists(split_extension(path)[0])  # noqa: PTH110 - never raises

@@ -1,17 +1,15 @@
-"""FITS -> uint8 RGB, with astropy (the extra ``fits``): read by its rules, stretched by Lupton's.
+"""Read FITS images as uint8 RGB, with astropy (the extra ``fits``).
 
-An image is a single band (grey), a cube of three planes, or three files of one band each. BSCALE,
-BZERO and either byte order are astropy's business; BLANK, NaN and infinite pixels become sky. The
-first row of a FITS image is its lowest: it is turned, so that the picture is what DS9 shows.
+An image is a single band (grey), a cube of three planes, or three files of one band each. Astropy
+handles BSCALE, BZERO and both byte orders; BLANK, NaN and infinite pixels become sky. The first
+row of a FITS image is its lowest, so the image is flipped to look as in DS9.
 """
 
 from __future__ import annotations
 
 import bz2
 import gzip
-import io
-import os
-from pathlib import Path
+from contextlib import nullcontext
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -19,78 +17,79 @@ import numpy.typing as npt
 from astropy.io import fits
 
 from galaxy_edge.errors import ImageError
-from galaxy_edge.inputs.formats import File, split_extension
+from galaxy_edge.inputs.content import Opened
 from galaxy_edge.inputs.preprocessing import Stretch
 from galaxy_edge.inputs.stretch import colour
 
-#: Larger images are refused before their pixels are read: 32 million pixels in three bands take
-#: 400 MB as float32, and the stretch some times that.
+#: Larger images are refused before their pixels are read. 32 million pixels in three bands take
+#: 400 MB as float32, and stretching them takes several times as much.
 MAX_PIXELS = 2**25
+
+#: Names of the three files, for messages.
+_PLACES = ("red", "green", "blue")
 
 _IMAGES = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)
 
-#: What may be unpacked: a damaged tile of any other compression (HCOMPRESS_1, PLIO_1) can end the
-#: process, inside astropy's C code, and with it the run.
+#: Compressions that are unpacked. A damaged tile of any other (HCOMPRESS_1, PLIO_1) can end the
+#: process inside astropy's C code.
 _UNPACKED = frozenset({"RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2", "NOCOMPRESS"})
 Planes = npt.NDArray[np.float32]
 
 
-def rgb(source: File | tuple[File, ...], stretch: Stretch) -> npt.NDArray[np.uint8]:
+def rgb(content: Opened, stretch: Stretch) -> npt.NDArray[np.uint8]:
     """Read a FITS image, or three of one band each (red, green, blue), as RGB.
 
     Returns:
         uint8 (H, W, 3), the upper row first.
 
     Raises:
-        ImageError: there is no image, or not one or three planes, it is too large, has no valid
-            pixel, or the three differ in shape.
+        ImageError: there is no image, it does not have one or three planes, it is too large or has
+            no valid pixel, or the three files differ in shape.
         OSError: the file cannot be read.
     """
-    if not isinstance(source, tuple):
-        return colour(planes(source, stretch.bands), stretch)
-    bands = [planes(one) for one in source]
-    for one, band in zip(source, bands, strict=True):
+    files = [*zip(content.streams, content.extensions, strict=True)]
+    if len(files) == 1:
+        return colour(planes(*files[0], stretch.bands), stretch)
+    bands = [planes(*file) for file in files]
+    for name, band in zip(_PLACES, bands, strict=True):
         if len(band) != 1:
-            raise ImageError(f"{_named(one)} is a cube; of three files each must have one band")
+            raise ImageError(f"the {name} file is a cube; each of three files must have one band")
         if band.shape != bands[0].shape:
             raise ImageError(
-                f"the bands differ in shape: {_shape(bands[0])} and {_shape(band)}; bring them to "
-                "one grid first"
+                f"the bands differ in shape: {_shape(bands[0])} and {_shape(band)}; resample them "
+                "to the same grid first"
             )
     return colour(np.concatenate(bands), stretch)
 
 
-def planes(source: File, bands: tuple[str, str, str] | None = None) -> Planes:
+def planes(
+    stream: BinaryIO, extension: str | None = None, bands: tuple[str, str, str] | None = None
+) -> Planes:
     """Read the pixels of a FITS image.
 
     Args:
-        source: path, perhaps with an extension by number, name, or name and version
-            (``file.fits[1]``, ``file.fits[SCI]``, ``file.fits[SCI,2]``), or the bytes of a file.
-            By default the first extension with an image is read.
+        stream: the file, perhaps compressed, at its first byte.
+        extension: number, name, or name and version (``1``, ``SCI``, ``SCI,2``) of the extension
+            to read; None for the first one with an image.
         bands: the planes of a cube to take, by its BAND0, BAND1, ... keywords; a cube without
             them must have three planes, which are red, green, blue.
 
     Returns:
-        float32 [1 or 3, H, W], in the file's units, its first row first; NaN where there is none.
+        float32 [1 or 3, H, W], in the file's units, its first row first; NaN for pixels without
+        a value.
 
     Raises:
         ImageError: as for `rgb`.
     """
-    if isinstance(source, bytes):
-        extension = None
-        stream: BinaryIO = io.BytesIO(source)
-    else:
-        path, extension = split_extension(os.fspath(source))
-        stream = Path(path).open("rb")  # noqa: SIM115 - entered two lines below
-    # Astropy sees the compression of a path, not that of a stream; but a path that it fails to
-    # read it leaves open.
-    with stream, _unpacked(stream) as content, fits.open(content, memmap=False, uint=False) as hdus:
+    # Astropy detects the compression of a path but not of a stream, and leaves a path open if it
+    # cannot read it.
+    with _unpacked(stream) as content, fits.open(content, memmap=False, uint=False) as hdus:
         hdu = _image(hdus) if extension is None else _extension(hdus, extension)
         _check_shape(hdu.shape)
         _check_compression(hdu)
         data = hdu.data
         header = hdu.header
-    # Axes of one pixel (Stokes, a single frequency) say nothing here.
+    # Drop axes of one pixel (Stokes, a single frequency).
     data = data.reshape([length for length in data.shape[:-2] if length > 1] + [*data.shape[-2:]])
     if data.ndim == 2:
         data = data[None]
@@ -109,7 +108,7 @@ def _unpacked(stream: BinaryIO) -> Any:
     stream.seek(0)
     if start.startswith(b"\x1f\x8b"):
         return gzip.GzipFile(fileobj=stream)
-    return bz2.BZ2File(stream) if start == b"BZh" else stream
+    return bz2.BZ2File(stream) if start == b"BZh" else nullcontext(stream)
 
 
 def _extension(hdus: fits.HDUList, extension: str) -> Any:
@@ -121,7 +120,7 @@ def _extension(hdus: fits.HDUList, extension: str) -> Any:
         has = ", ".join(f"{place} {hdu.name}".strip() for place, hdu in enumerate(hdus))
         raise ImageError(f"there is no extension {extension}; the file has {has}") from None
     if not isinstance(hdu, _IMAGES):
-        raise ImageError(f"the extension {extension} is no image")
+        raise ImageError(f"the extension {extension} is not an image")
     return hdu
 
 
@@ -129,7 +128,7 @@ def _image(hdus: fits.HDUList) -> Any:
     for hdu in hdus:
         if isinstance(hdu, _IMAGES) and len(hdu.shape) > 1:
             return hdu
-    raise ImageError("not an image: no extension of this FITS file holds one")
+    raise ImageError("not an image: no extension of this FITS file contains one")
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:
@@ -148,7 +147,9 @@ def _check_compression(hdu: Any) -> None:
     header = hdu._header if not hasattr(hdu, "_bintable") else hdu._bintable.header  # noqa: SLF001
     kind = str(header.get("ZCMPTYPE", hdu.compression_type)).strip()
     if kind not in _UNPACKED:
-        raise ImageError(f"compressed by {kind}; unpack it first (funpack)")
+        raise ImageError(
+            f"compressed with {kind}, which is not supported; unpack it first with funpack"
+        )
     for number in range(1, 10):
         name, value = header.get(f"ZNAME{number}"), header.get(f"ZVAL{number}")
         allowed = {"BYTEPIX": {1, 2, 4, 8}, "BLOCKSIZE": {16, 32}}.get(str(name).strip())
@@ -162,10 +163,6 @@ def _plane(header: fits.Header, band: str, planes: int) -> int:
     if band not in names:
         raise ImageError(f"the cube has no band {band}; it has {', '.join(filter(None, names))}")
     return names.index(band)
-
-
-def _named(source: File) -> str:
-    return "one of them" if isinstance(source, bytes) else os.fspath(source)
 
 
 def _shape(band: Planes) -> str:

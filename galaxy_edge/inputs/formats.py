@@ -1,6 +1,6 @@
-"""What a file is taken for, by its name or its first bytes: an image, or FITS and which extension.
+"""Suffixes and first bytes of the supported formats, and names of FITS extensions.
 
-Apart from the readers, so that listing a folder imports none of them.
+This module is separate from the readers, so that listing a folder does not import them.
 """
 
 from __future__ import annotations
@@ -12,36 +12,38 @@ from typing import TypeAlias
 
 File: TypeAlias = str | os.PathLike[str] | bytes
 
-#: The formats Pillow may try. FITS is not among them: Pillow ignores its scaling keywords.
+#: Formats that Pillow reads. FITS is not one of them, because Pillow ignores its scaling keywords.
 PILLOW = ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP")
 #: File name suffixes that make a file in a folder an image.
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".gif", ".bmp"})
 #: FITS may be compressed, which adds a second suffix.
 FITS_SUFFIXES = frozenset({".fits", ".fit", ".fts"})
 _COMPRESSED = frozenset({".gz", ".bz2", ".fz"})
-#: A FITS file's keyword comes first; gzip and bzip2 begin so, and nothing else we read does.
-_FITS_STARTS = (b"SIMPLE  =", b"\x1f\x8b", b"BZh")
+#: First bytes of FITS, and of gzip and bzip2, which may contain FITS; unique among the formats.
+FITS_STARTS = (b"SIMPLE  =", b"\x1f\x8b", b"BZh")
 _EXTENSION = re.compile(r"(?P<file>.+)\[(?P<extension>[^\[\]]+)\]", re.DOTALL)
 
 
 def has_image_suffix(name: str) -> bool:
-    """Whether a file of this name in a folder is an image."""
+    """Whether a file of this name in a folder counts as an image."""
     return Path(name).suffix.lower() in SUFFIXES or _is_fits_name(name)
 
 
-def is_fits(source: File) -> bool:
-    """Whether a path is named, or bytes begin, as FITS (perhaps compressed)."""
-    if isinstance(source, bytes):
-        return source.startswith(_FITS_STARTS)
-    return _is_fits_name(split_extension(os.fspath(source))[0])
+def has_fits_suffix(path: str) -> bool:
+    """Whether a path, perhaps with an extension in brackets, has the suffix of FITS.
+
+    Names are used only to list and group files. `inputs.content` recognises a file by its first
+    bytes.
+    """
+    return _is_fits_name(split_extension(path)[0])
 
 
 def split_extension(path: str) -> tuple[str, str | None]:
-    """Take ``file.fits[SCI]``, CFITSIO's way to name an extension, apart.
+    """Split ``file.fits[SCI]``, the notation of CFITSIO for an extension.
 
     Returns:
-        The file, and what stood in brackets, or None. A file that has brackets in its own name,
-        and is there, is meant as it is.
+        The file, and the text in brackets or None. A path with brackets that exists as a file is
+        that file.
     """
     match = _EXTENSION.fullmatch(path)
     if match is None or not _is_fits_name(match["file"]) or os.path.lexists(path):

@@ -1,45 +1,41 @@
-"""Path, bytes, PIL image, array or three FITS bands -> uint8 RGB: the project's one decoder.
+"""Decode a source to uint8 RGB: the only decoder of the project.
 
-Training, calibration and prediction all call `decode`, so that what a network was trained on and
-what it is asked about go through the same steps.
+Training, calibration and prediction all decode here, so that a network is used on images that
+went through the same steps as its training images.
 
-Every input becomes 8-bit RGB in one way: EXIF orientation applied; 16-bit grey keeps its high
-byte (as Pillow does for 16-bit colour); grey, palette, CMYK, YCbCr and LAB are converted by
-Pillow; transparency is laid over black, the sky; of several frames the first is taken. FITS is
-stretched as the manifest says (`galaxy_edge.inputs.fits`).
+Every input becomes 8-bit RGB in the same way:
+
+- The EXIF orientation is applied.
+- 16-bit grey keeps its high byte, as Pillow does for 16-bit colour.
+- Pillow converts grey, palette, CMYK, YCbCr and LAB.
+- Transparency is laid over black, the colour of the sky.
+- An animation gives its first frame.
+- FITS is stretched as the manifest says (`galaxy_edge.inputs.stretch`).
 """
 
 from __future__ import annotations
 
-import io
-import os
-import stat
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TypeAlias
+from dataclasses import dataclass
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from galaxy_edge.errors import ImageError
-from galaxy_edge.inputs.formats import PILLOW, File, is_fits, split_extension
+from galaxy_edge.inputs.content import MAX_PIXELS, Opened
+from galaxy_edge.inputs.formats import PILLOW
 from galaxy_edge.inputs.preprocessing import Preprocessing, Stretch
+from galaxy_edge.inputs.source import Content, Source
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
-Source: TypeAlias = File | tuple[File, File, File] | Image.Image | npt.NDArray[np.generic]
 
-#: Larger images are refused before their pixels are decoded: the size at which Pillow starts to
-#: warn of decompression bombs, 256 MiB of RGB.
-MAX_PIXELS = 89_478_485
-#: Nor may a side be longer than JPEG's and GIF's longest: the weights of a resizing filter grow
-#: with it, to gigabytes for a file of kilobytes that is one pixel high.
+#: The longest side of JPEG and GIF. The weights of a resizing filter grow with the side, to
+#: gigabytes for a file of kilobytes that is one pixel high.
 MAX_SIDE = 65_535
-#: Larger files are refused unread: eight bytes a pixel, 16-bit RGBA, is the most that Pillow takes.
-MAX_BYTES = 8 * MAX_PIXELS
-#: Most cutouts are read at once: each further call would let go of the interpreter.
-_BLOCK = 2**18
 
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -48,50 +44,75 @@ _FILTERS = {
 }
 
 
-def decode(source: Source, preprocessing: Preprocessing) -> Pixels:
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The result of decoding a source.
+
+    Attributes:
+        pixels: uint8 (size, size, 3), RGB, 0 to 255; or the error if it could not be decoded.
+        sha256: digest of its bytes, or of the pixels of an array or PIL image, in C order; None
+            if it was not requested, or if the bytes could not be read.
+        notes: sentences for the user about how it was read.
+    """
+
+    pixels: Pixels | ImageError
+    sha256: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def decode(source: Source | Content, preprocessing: Preprocessing) -> Pixels:
     """Turn a source into the network's input.
 
     Args:
-        source: path of an image file, its bytes, three FITS files of one band each (red, green,
-            blue), a PIL image, or an array uint8 (H, W, 3) RGB or (H, W) grey.
+        source: a `Source`, or the content of one.
         preprocessing: the steps, from a model's manifest or a training configuration.
 
     Returns:
         uint8 (size, size, 3), RGB, 0 to 255.
 
     Raises:
-        ImageError: the source is missing, unreadable, truncated, too large or no image.
+        ImageError: the source is missing, unreadable, truncated, too large or not an image.
     """
-    with _faults_as_image_errors():
-        return fit(read(source, preprocessing.stretch), preprocessing)
+    pixels = decoded(source, preprocessing).pixels
+    if isinstance(pixels, ImageError):
+        raise pixels
+    return pixels
 
 
-def read(source: Source, stretch: Stretch | None = None) -> Image.Image:
+def decoded(
+    source: Source | Content, preprocessing: Preprocessing, *, digest: bool = False
+) -> Decoded:
+    """Turn a source into the network's input, and return an error instead of raising it.
+
+    Args:
+        source: as for `decode`.
+        preprocessing: as for `decode`.
+        digest: compute the SHA-256 of the decoded bytes.
+    """
+    sha256 = None
+    try:
+        with _faults_as_image_errors(), _open(source) as content:
+            if digest:
+                sha256 = _sha256(content)
+            pixels = fit(_rgb(content, preprocessing.stretch), preprocessing)
+            notes = tuple(content.notes) if isinstance(content, Opened) else ()
+            return Decoded(pixels, sha256, notes)
+    except ImageError as error:
+        return Decoded(error, sha256)
+
+
+def read(source: Source | Content, stretch: Stretch | None = None) -> Image.Image:
     """Read a source as an 8-bit RGB image of its own size.
 
     Args:
         source: as for `decode`.
-        stretch: for FITS; by default `Stretch`'s own.
+        stretch: how FITS images become RGB; by default `Stretch()`.
 
     Raises:
         ImageError: as for `decode`.
     """
-    if isinstance(source, np.ndarray):
-        return _from_array(source)
-    with _faults_as_image_errors():
-        if isinstance(source, Image.Image):
-            return _to_rgb(source)
-        if isinstance(source, tuple) or is_fits(source):
-            return _from_fits(source, stretch or Stretch())
-        if isinstance(source, bytes):
-            _check_bytes(source)
-            file: io.BytesIO | io.BufferedReader = io.BytesIO(source)
-        else:
-            path = Path(source)
-            check_file(path, MAX_BYTES)
-            file = io.BufferedReader(_Unmapped(path), _BLOCK)
-        with file, Image.open(file, formats=PILLOW) as image:
-            return _to_rgb(image)
+    with _faults_as_image_errors(), _open(source) as content:
+        return _rgb(content, stretch or Stretch())
 
 
 def fit(image: Image.Image, preprocessing: Preprocessing) -> Pixels:
@@ -110,15 +131,39 @@ def fit(image: Image.Image, preprocessing: Preprocessing) -> Pixels:
     return np.array(image, dtype=np.uint8)
 
 
-class _Unmapped(io.FileIO):
-    """A file that is read, never mapped into memory.
+@contextmanager
+def _open(given: Source | Content) -> Iterator[Opened | Image.Image | npt.NDArray[np.generic]]:
+    source = Source.of(given)
+    if isinstance(source.content, (np.ndarray, Image.Image)):
+        yield source.content
+    else:
+        with Opened(source.files) as opened:
+            yield opened
 
-    Pillow maps raw pixels and libtiff whole files. One that shrinks under the map, as on a disk
-    that others write to, ends the process.
-    """
 
-    def fileno(self) -> int:
-        raise io.UnsupportedOperation("fileno")
+def _sha256(content: Opened | Image.Image | npt.NDArray[np.generic]) -> str:
+    if isinstance(content, Opened):
+        return content.sha256()
+    if isinstance(content, np.ndarray):
+        return hashlib.sha256(np.ascontiguousarray(content).tobytes()).hexdigest()
+    return hashlib.sha256(content.tobytes()).hexdigest()
+
+
+def _rgb(content: Opened | Image.Image | npt.NDArray[np.generic], stretch: Stretch) -> Image.Image:
+    if isinstance(content, np.ndarray):
+        return _from_array(content)
+    if isinstance(content, Image.Image):
+        return _to_rgb(content)
+    if len(content.streams) != 1:
+        _check_bands(content)
+    if content.fits[0]:
+        return _from_fits(content, stretch)
+    return _from_file(content.streams[0])
+
+
+def _from_file(file: BinaryIO) -> Image.Image:
+    with Image.open(file, formats=PILLOW) as image:
+        return _to_rgb(image)
 
 
 def _from_array(array: npt.NDArray[np.generic]) -> Image.Image:
@@ -134,34 +179,39 @@ def _from_array(array: npt.NDArray[np.generic]) -> Image.Image:
     return image if colour else image.convert("RGB")
 
 
-def _from_fits(source: File | tuple[File, ...], stretch: Stretch) -> Image.Image:
+def _check_bands(content: Opened) -> None:
+    if len(content.streams) != 3:
+        raise ImageError(f"not an image: three bands are needed, not {len(content.streams)}")
+    for place, fits in enumerate(content.fits):
+        if not fits:
+            name = ("red", "green", "blue")[place]
+            raise ImageError(
+                f"not an image: each of three files must be FITS; the {name} one is not"
+            )
+
+
+def _from_fits(content: Opened, stretch: Stretch) -> Image.Image:
     try:
-        # Astropy takes longer to import than all else here, and many never meet FITS.
+        # Astropy takes longer to import than everything else here, and many users have no FITS.
         from galaxy_edge.inputs import fits  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ImageError(
             f"FITS needs {error.name}, which is not installed: pip install 'galaxy-edge[fits]'"
         ) from error
     except OSError as error:
-        # It reads a configuration, and without a home that it may enter (a daemon's user) it fails.
+        # Astropy reads its configuration from the home folder, and fails if it may not enter it
+        # (the user of a daemon).
         raise ImageError(
-            f"FITS needs astropy, which does not start here: {error}; set HOME to a folder that "
-            "can be written to"
+            f"FITS needs astropy, which cannot start: {error}; set HOME to a folder that can be "
+            "written to"
         ) from error
-    if isinstance(source, tuple) and len(source) != 3:
-        raise ImageError(f"not an image: three bands are needed, not {len(source)}")
-    for file in source if isinstance(source, tuple) else (source,):
-        if isinstance(file, bytes):
-            _check_bytes(file)
-        else:
-            check_file(Path(split_extension(os.fspath(file))[0]))
-    return Image.fromarray(fits.rgb(source, stretch))
+    return Image.fromarray(fits.rgb(content, stretch))
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     _check_size(image.width, image.height)
-    # Before the EXIF, whose faults are passed over: Pillow says once that a TIFF's pixels are
-    # damaged, and the next who asks gets what there was.
+    # Load the pixels before the EXIF data, whose errors are ignored: Pillow reports damaged pixels
+    # of a TIFF only once, and then returns what it could read.
     image.load()
     oriented = _upright(image)
     if oriented.mode.startswith("I;16"):
@@ -176,7 +226,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         colour = oriented.convert("RGBA")
         sky = Image.new("RGBA", colour.size, (0, 0, 0, 255))
         return Image.alpha_composite(sky, colour).convert("RGB")
-    # Pillow would copy what is RGB already.
+    # Pillow would copy an image that is RGB already.
     return oriented if oriented.mode == "RGB" else oriented.convert("RGB")
 
 
@@ -186,46 +236,9 @@ def _upright(image: Image.Image) -> Image.Image:
         if image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
             return image
         return ImageOps.exif_transpose(image)
-    # Damaged EXIF says nothing about the pixels: an image whose orientation cannot be known is
-    # taken as it lies.
+    # Damaged EXIF data do not affect the pixels; an image of unknown orientation is left unchanged.
     except Exception:  # noqa: BLE001 - Pillow raises nearly anything for damaged data
         return image
-
-
-def _check_bytes(content: bytes) -> None:
-    if not content:
-        raise ImageError("empty: there are no bytes")
-
-
-def check_file(path: Path, largest: int | None = None) -> None:
-    """Refuse what is no regular file with content, before anything waits for its bytes.
-
-    Args:
-        path: the file.
-        largest: bytes; a file of FITS extensions may be of any size.
-
-    Raises:
-        ImageError: it is a folder, a pipe, a device, empty or too large.
-        OSError: it cannot be looked at.
-    """
-    try:
-        status = path.stat()
-    except ValueError as error:
-        raise ImageError(f"missing: {error}") from error
-    if stat.S_ISDIR(status.st_mode):
-        with os.scandir(path):  # says whether it can be listed
-            pass
-        raise ImageError("not an image: a folder; give the images in it (-r looks below it)")
-    # A pipe would be waited for without end.
-    if not stat.S_ISREG(status.st_mode):
-        raise ImageError("not an image: no regular file")
-    # Pillow takes an empty file for one of an unknown format: its user wants to know.
-    if status.st_size == 0:
-        raise ImageError("empty: the file has no bytes")
-    if largest is not None and status.st_size > largest:
-        raise ImageError(
-            f"too large: {status.st_size:,} bytes is over {largest:,}; cut or reduce it first"
-        )
 
 
 def _check_size(width: int, height: int) -> None:
@@ -248,11 +261,13 @@ def _faults_as_image_errors() -> Iterator[None]:
     except ImageError:
         raise
     except FileNotFoundError as error:
-        raise ImageError("missing: there is no such file") from error
+        raise ImageError("missing: the file does not exist") from error
     except PermissionError as error:
         raise ImageError("not readable: permission denied") from error
     except UnidentifiedImageError as error:
-        raise ImageError(f"not an image: none of {', '.join(PILLOW)}, FITS") from error
+        raise ImageError(
+            f"not an image: the format is none of {', '.join(PILLOW)}, FITS"
+        ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(f"too large: {error}") from error
     except MemoryError as error:

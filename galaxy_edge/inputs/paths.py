@@ -1,4 +1,4 @@
-"""Command line arguments -> image paths: files, folders, globs, and a list on stdin."""
+"""Turn command line arguments into sources: files, folders, patterns, and a list on stdin."""
 
 from __future__ import annotations
 
@@ -9,23 +9,46 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from galaxy_edge.inputs.bands import Bands, grouped
 from galaxy_edge.inputs.formats import split_extension
-from galaxy_edge.inputs.labelled import images_below
+from galaxy_edge.inputs.listing import images_below
+from galaxy_edge.inputs.source import Source
 
 _BLOCK = 65536
+
+
+def sources(
+    arguments: Iterable[str],
+    stdin: BinaryIO,
+    *,
+    recursive: bool = False,
+    bands: Bands | None = None,
+) -> Iterator[Source | None]:
+    """Turn arguments into sources, in order.
+
+    Args:
+        arguments: as for `expand`.
+        stdin: the list of paths that the argument ``-`` names.
+        recursive: include the folders below a folder.
+        bands: group the files of three bands (`galaxy_edge.inputs.bands.grouped`).
+    """
+    paths = expand(arguments, stdin, recursive=recursive)
+    for found in paths if bands is None else grouped(paths, bands):
+        yield None if found is None else Source(found)
 
 
 def expand(
     arguments: Iterable[str], stdin: BinaryIO, *, recursive: bool = False
 ) -> Iterator[str | None]:
-    """Turn arguments into paths, in their order.
+    """Turn arguments into paths, in order.
 
-    A file is itself. A folder is its images, sorted, and with ``recursive`` those of the folders
-    below it too. A pattern that is no file is what it matches, sorted (``**`` matches folders of
-    any depth); an extension of FITS files, ``*.fits[SCI]``, goes to each of them. ``-`` is a list
-    of paths on stdin, one a line, each taken literally; where the list would have to be waited
-    for, None comes first. What names nothing is passed on as it is: reading it will say what is
-    wrong, in its own row.
+    - A file gives its own path.
+    - A folder gives its images, sorted; with ``recursive`` also those in its subfolders.
+    - A pattern that is not a file gives its matches, sorted (``**`` matches folders of any depth).
+      An extension, ``*.fits[SCI]``, applies to each match.
+    - ``-`` gives the paths in a list on stdin, one per line, each taken literally. None is yielded
+      before a read would block.
+    - Any other argument is passed on unchanged. Reading it reports the error in its own row.
     """
     for argument in arguments:
         if argument == "-":
@@ -49,24 +72,24 @@ def _matches(path: str) -> list[str]:
 
 
 def _images(path: str, *, recursive: bool) -> Iterator[str]:
-    # Unlike Path.is_dir, this says no to a path that cannot be looked at, whatever the reason.
+    # Unlike Path.is_dir, this never raises: it is False if the status cannot be read.
     is_folder = os.path.isdir(path)  # noqa: PTH112
     found = images_below(Path(path), recursive=recursive) if is_folder else []
     yield from map(str, found) if found else [path]
 
 
 def _lines(stdin: BinaryIO) -> Iterator[bytes | None]:
-    """Lines as soon as they come; None where one would have to be waited for."""
+    """Yield lines as soon as they arrive, and None before a read would block."""
     try:
         handle = stdin.fileno()
-    except OSError:  # a stream in memory has none, and never makes anyone wait
+    except OSError:  # a stream in memory has no handle and never blocks
         yield from stdin
         return
     rest = b""
     while True:
         if not _is_ready(handle, 0):
             yield None
-            # Some parents leave a pipe that does not block.
+            # The pipe may be non-blocking, depending on the parent process.
             _is_ready(handle, None)
         block = os.read(handle, _BLOCK)
         if not block:
@@ -76,8 +99,8 @@ def _lines(stdin: BinaryIO) -> Iterator[bytes | None]:
     yield rest
 
 
-def _is_ready(handle: int, patience: float | None) -> bool:
+def _is_ready(handle: int, timeout: float | None) -> bool:
     try:
-        return bool(select.select([handle], [], [], patience)[0])
-    except (OSError, ValueError):  # Windows asks sockets alone; select takes no high handles
+        return bool(select.select([handle], [], [], timeout)[0])
+    except (OSError, ValueError):  # select takes only sockets on Windows, and no high handles
         return True

@@ -1,4 +1,4 @@
-"""From an image of any size to the network's input: the steps, as values that travel as JSON."""
+"""The steps from an image of any size to the network's input, as values that JSON can hold."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Stretch:
     of `astropy.visualization.make_lupton_rgb`). A single band gives grey.
 
     Attributes:
-        bands: names of the bands that make red, green and blue, as they stand in file names or in
-            a cube's BAND0, BAND1, ... keywords; None for a cube's planes as they lie.
+        bands: names of the bands that make red, green and blue, as in file names or in a cube's
+            BAND0, BAND1, ... keywords; None for a cube's planes in their order.
         minimum: black level, in the units of the pixels; None for each band's own sky (its
             median after sigma clipping).
         stretch: linear range above black, in the units of the pixels; None for
-            `galaxy_edge.inputs.stretch.NOISE_STRETCH` times the noise of the sky, which makes
-            images of any units alike.
-        q: softening; the larger, the more the bright parts are compressed.
+            `galaxy_edge.inputs.stretch.NOISE_STRETCH` times the noise of the sky, so that
+            images in any units look alike.
+        q: softening; larger values compress the bright parts more.
     """
 
     bands: tuple[str, str, str] | None = None
@@ -40,11 +40,13 @@ class Stretch:
     def __post_init__(self) -> None:
         check_bands(self.bands)
         if self.minimum is not None and not _is_number(self.minimum):
-            raise UsageError(f"the black level must be a number, not {self.minimum!r}")
+            raise UsageError(
+                f"the black level (minimum) must be a finite number, not {self.minimum!r}"
+            )
         if self.stretch is not None and not (_is_number(self.stretch) and self.stretch > 0):
-            raise UsageError(f"the stretch must be a positive number, not {self.stretch!r}")
+            raise UsageError(f"the stretch must be a positive, finite number, not {self.stretch!r}")
         if not (_is_number(self.q) and self.q > 0):
-            raise UsageError(f"Q must be a positive number, not {self.q!r}")
+            raise UsageError(f"the softening (q) must be a positive, finite number, not {self.q!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,9 @@ class Preprocessing:
         resize: filter that brings an image to ``size`` x ``size``; the aspect ratio is not kept
             (Keras's convention). The filters are Pillow's: bilinear and lanczos are antialiased
             when they reduce.
-        working_size: when given, an axis longer than this many pixels is first reduced to it with
-            an antialiased Lanczos filter, so that a large cutout is judged at the scale the
-            network was trained at.
+        working_size: an axis longer than this, pixels, is first reduced to it with an antialiased
+            Lanczos filter, so that a large cutout is classified at the scale of the training
+            images; None to omit this step.
         colour: order of the channels; always ``"RGB"``.
         stretch: how FITS images become RGB; other formats are RGB already.
     """
@@ -94,12 +96,13 @@ def check_bands(bands: Sequence[Any] | None) -> None:
         or len(set(bands)) != 3
     ):
         raise UsageError(
-            f"three different bands are needed, for red, green and blue, not {bands!r}"
+            "bands must be three different names, for red, green and blue, such as i, r and g; not "
+            f"{bands!r}"
         )
 
 
 def preprocessing_document(preprocessing: Preprocessing) -> dict[str, Any]:
-    """Preprocessing as JSON-ready values."""
+    """Convert preprocessing to values for JSON."""
     document = asdict(preprocessing)
     if (bands := preprocessing.stretch.bands) is not None:
         document["stretch"]["bands"] = list(bands)
@@ -107,11 +110,10 @@ def preprocessing_document(preprocessing: Preprocessing) -> dict[str, Any]:
 
 
 def preprocessing_from(document: Document) -> Preprocessing:
-    """Read preprocessing back; one of schema 1 has the stretch of today's defaults.
+    """Convert values from JSON to preprocessing; without a stretch (schema 1), use the defaults.
 
     Raises:
-        UsageError: a value is wrong, or a step is named that this version does not know (and so
-            could not obey).
+        UsageError: a value is wrong, or this version does not know a step and could not apply it.
     """
     document = {"stretch": asdict(Stretch()), **document}
     _check_names(document, Preprocessing, "preprocessing steps")
@@ -138,7 +140,7 @@ def _is_int(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    """Whether a value is a number that a float can hold, which not every whole number is."""
+    """Whether a value is a number within the range of a float; a whole number may exceed it."""
     return (
         isinstance(value, int | float)
         and not isinstance(value, bool)

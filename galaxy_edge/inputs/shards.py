@@ -1,4 +1,4 @@
-"""A share of the inputs for each job of an array: ``--shard 3/16``."""
+"""Divide the inputs among the jobs of an array: ``--shard 3/16``."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 from galaxy_edge.errors import UsageError
 
-#: Characters; more jobs than that has no machine.
+#: Maximum length of NUMBER/COUNT, characters. Python refuses numbers with thousands of digits.
 _LONGEST = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One of several shares.
+    """One of several shares of the inputs.
 
-    Which share a path falls to depends on the path, as it is written, alone: other inputs may come
-    and go. The shares of all numbers are disjoint and complete, and about equal.
+    The share of a path depends only on the path as it is written, so other inputs may be added or
+    removed. The shares are disjoint, complete, and about equal in size.
 
     Attributes:
         number: 1 to ``count``.
@@ -29,19 +29,19 @@ class Shard:
 
     @classmethod
     def parse(cls, text: str) -> Shard:
-        """Read ``number/count``.
+        """Parse ``number/count``.
 
         Raises:
-            UsageError: it is none, or the number is not one of 1 to count.
+            UsageError: the text has another form, or the number is not from 1 to count.
         """
         number, slash, count = text.partition("/")
         if not (slash and number.isdecimal() and count.isdecimal() and len(text) < _LONGEST):
-            raise UsageError(f"--shard takes NUMBER/COUNT, like 3/16, not {text!r}")
+            raise UsageError(f"--shard takes NUMBER/COUNT, such as 3/16, not {text!r}")
         if not 1 <= int(number) <= int(count):
-            raise UsageError(f"--shard counts from 1 to {count}, so there is no {number}")
+            raise UsageError(f"--shard takes a NUMBER from 1 to COUNT, not {text}")
         return cls(int(number), int(count))
 
     def has(self, path: str) -> bool:
-        """Whether a path falls to this share."""
+        """Whether a path belongs to this share."""
         digest = hashlib.sha256(os.fsencode(path)).digest()
         return int.from_bytes(digest[:8], "big") % self.count == self.number - 1

@@ -1,4 +1,4 @@
-"""One or three bands -> uint8 RGB, stretched after Lupton et al. 2004, with astropy."""
+"""Stretch one or three bands to uint8 RGB after Lupton et al. 2004, with astropy."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from astropy.visualization import make_lupton_rgb
 from galaxy_edge.errors import ImageError
 from galaxy_edge.inputs.preprocessing import Stretch
 
-#: A stretch left open is so many times the noise of the sky: faint outskirts show, the sky is
-#: dark. Chosen by eye on SDSS frames, where it is about 0.1 to 0.2 nanomaggies.
+#: The automatic stretch is this many times the noise of the sky: faint outskirts show, and the sky
+#: stays dark. Chosen by eye on SDSS frames, where it is about 0.1 to 0.2 nanomaggies.
 NOISE_STRETCH = 10.0
-#: Sigma clipping changes the process's warning filters for a moment, which threads must not do at
-#: once: the last to put them back would put back another's.
+#: Sigma clipping changes the warning filters of the process for a moment. If two threads did so at
+#: once, the last one to finish would restore the changed filters.
 _clipping = threading.Lock()
 
 
@@ -24,9 +24,9 @@ def colour(bands: npt.NDArray[np.generic], stretch: Stretch) -> npt.NDArray[np.u
     """Stretch one or three bands to RGB.
 
     Args:
-        bands: [1 or 3, H, W] of any real dtype, red, green, blue; the lowest row first, as FITS
-            has it. What is masked, NaN or infinite becomes sky.
-        stretch: black level, range and softening; what it leaves open is measured here.
+        bands: [1 or 3, H, W] of any real dtype, red, green, blue; the lowest row first, as in
+            FITS. Masked, NaN and infinite pixels become sky.
+        stretch: black level, range and softening; values that are None are measured.
 
     Returns:
         uint8 (H, W, 3), the upper row first.
@@ -40,16 +40,16 @@ def colour(bands: npt.NDArray[np.generic], stretch: Stretch) -> npt.NDArray[np.u
         valid = np.isfinite(band)
         if not valid.any():
             raise ImageError("no pixel has a value: all are blank, NaN or infinite")
-        # In double precision: the sums of a large frame do not fit into single.
+        # In double precision, because single precision is too coarse for the sums of a large frame.
         with _clipping:
             _, median, deviation = sigma_clipped_stats(band[valid].astype(np.float64))
         black.append(float(median) if stretch.minimum is None else stretch.minimum)
         noise.append(float(deviation))
         band[~valid] = black[-1]
-    # An image without noise (drawn, or constant) has no scale of its own but its brightest pixel.
+    # In an image without noise (drawn, or constant), the brightest pixel sets the scale.
     brightest = max(float(values.max()) - min(black), 0.0)
     reach = NOISE_STRETCH * float(np.mean(noise)) or brightest or 1.0
-    # It divides by the intensity before it looks where that is nothing.
+    # Astropy divides by the intensity before it checks where the intensity is zero.
     with np.errstate(all="ignore"):
         image = make_lupton_rgb(
             *np.broadcast_to(values, (3, *values.shape[1:])),

@@ -1,1 +1,1 @@
-"""Outputs: rows as text, tables on disk, and going on after an interruption."""
+"""Outputs: rows as text, tables on disk, and resuming after an interruption."""

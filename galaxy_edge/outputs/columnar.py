@@ -1,11 +1,12 @@
-"""Tables that are written whole: Parquet (the extra ``parquet``) and FITS (the extra ``fits``).
+"""Write and read tables: Parquet (the extra ``parquet``) and FITS (the extra ``fits``).
 
-Rows come from a journal on disk and go in blocks, so that memory does not grow with their number.
+A table is written at once, from a journal on disk and in blocks of rows, so that memory does not
+grow with their number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -15,23 +16,22 @@ import numpy as np
 
 from galaxy_edge.errors import UsageError
 from galaxy_edge.files import replacing
-from galaxy_edge.results import COLUMNS
+from galaxy_edge.results import Row, is_number
 
 Form: TypeAlias = Literal["parquet", "fits"]
-Row: TypeAlias = dict[str, Any]
-#: Makes a new pass over the rows.
+#: Starts a new pass over the rows.
 Rows: TypeAlias = Callable[[], Iterator[Row]]
 
 _BLOCK = 10_000
-#: Columns that are no text: their NumPy type, big-endian as FITS has it, and FITS's name for it.
-_NUMBERS = {"score": (">f4", "E"), "threshold": (">f8", "D")}
+#: The only column in double precision: users give a threshold in decimals.
+_DOUBLE = "threshold"
 
 
 def check(form: Form) -> None:
-    """Refuse a format whose library is missing, before hours of work depend on it.
+    """Check that the library of a format is installed, before hours of work depend on it.
 
     Raises:
-        UsageError: it is not installed.
+        UsageError: the library is not installed or cannot start.
     """
     with _installed(form):
         if form == "parquet":
@@ -41,10 +41,10 @@ def check(form: Form) -> None:
 
 
 def stored(text: str, form: Form) -> str:
-    r"""Text as the format can hold it; what it cannot is escaped (``\xff``, ``\udcff``).
+    r"""Escape the characters that a format cannot hold (``\xff``, ``\udcff``).
 
-    Parquet takes any Unicode, but file names may be none. FITS takes printable ASCII, and drops
-    spaces at the end. Escaping what is escaped changes nothing.
+    Parquet holds any Unicode, but a file name may not be valid Unicode. FITS holds printable ASCII
+    and drops spaces at the end. Escaping twice changes nothing.
     """
     if form == "parquet":
         return text.encode("utf-8", "backslashreplace").decode("utf-8")
@@ -54,36 +54,50 @@ def stored(text: str, form: Form) -> str:
 
 
 def is_table(path: Path) -> bool:
-    """Whether a FITS file is a table of ours, as its second header says."""
+    """Whether a FITS file is a table written here, according to its second header."""
     with path.open("rb") as file:
         return b"EXTNAME = 'RESULTS " in file.read(4 * 2880)
 
 
-def write(path: Path, form: Form, rows: Rows) -> None:
-    """Write a table, whole or not at all."""
+def write(path: Path, form: Form, names: Sequence[str], rows: Rows) -> None:
+    """Write a table, whole or not at all.
+
+    Args:
+        path: the file.
+        form: its format.
+        names: names of the columns, in order.
+        rows: starts a pass over the rows; FITS needs two.
+    """
     with replacing(path) as temporary:
-        (_write_parquet if form == "parquet" else _write_fits)(temporary, rows)
+        (_write_parquet if form == "parquet" else _write_fits)(temporary, names, rows)
 
 
-def read(path: Path, form: Form) -> Iterator[Row]:
-    """The rows of a table.
+def read(path: Path, form: Form, names: Sequence[str]) -> Iterator[Row]:
+    """Yield the rows of a table.
 
     Raises:
-        UsageError: it is no such table.
+        UsageError: the file is not such a table.
     """
     try:
-        yield from (_read_parquet if form == "parquet" else _read_fits)(path)
-    # Both libraries raise nearly anything for a file that is something else.
+        yield from (_read_parquet if form == "parquet" else _read_fits)(path, names)
+    # Both libraries raise nearly anything for a file of another kind.
     except Exception as error:
-        raise UsageError(f"it is no {form} table of results: {error}") from error
+        raise UsageError(
+            f"it is not a {form} table of these results ({error}); choose another output, or leave "
+            "out --resume to overwrite it"
+        ) from error
 
 
-def _write_parquet(path: Path, rows: Rows) -> None:
+def _write_parquet(path: Path, names: Sequence[str], rows: Rows) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kinds = {"score": pa.float32(), "threshold": pa.float64()}
-    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in COLUMNS])
+    def kind(name: str) -> Any:
+        if not is_number(name):
+            return pa.string()
+        return pa.float64() if name == _DOUBLE else pa.float32()
+
+    schema = pa.schema([(name, kind(name)) for name in names])
     with pq.ParquetWriter(path, schema, compression="zstd") as file:
         for block in _blocks(rows()):
             texts = [
@@ -92,33 +106,39 @@ def _write_parquet(path: Path, rows: Rows) -> None:
             file.write_table(pa.Table.from_pylist(texts, schema))
 
 
-def _read_parquet(path: Path) -> Iterator[Row]:
+def _read_parquet(path: Path, names: Sequence[str]) -> Iterator[Row]:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(_BLOCK, columns=list(COLUMNS)):
+        for batch in file.iter_batches(_BLOCK, columns=[*names]):
             for row in batch.to_pylist():
-                # The shortest decimal of a float32, as everywhere.
-                score = row["score"]
-                yield row | {"score": None if score is None else float(str(np.float32(score)))}
+                yield {name: _read_back(name, row[name]) for name in names}
 
 
-def _write_fits(path: Path, rows: Rows) -> None:
+def _write_fits(path: Path, names: Sequence[str], rows: Rows) -> None:
     from astropy.io import fits
 
-    # Text has a fixed width in FITS, and the number of rows comes first.
-    widths = dict.fromkeys((name for name in COLUMNS if name not in _NUMBERS), 1)
+    # In FITS, text columns have a fixed width, and the header gives the number of rows.
+    widths = {name: 1 for name in names if not is_number(name)}
     count = 0
     for row in rows():
         count += 1
-        for name in widths:
-            widths[name] = max(widths[name], len(_text(row[name], "fits") or ""))
+        for name, width in widths.items():
+            widths[name] = max(width, len(_text(row[name], "fits") or ""))
+    # NumPy's type (big-endian) and the FITS format code.
     kinds = [
-        (name, *_NUMBERS.get(name, (f"S{widths.get(name)}", f"{widths.get(name)}A")))
-        for name in COLUMNS
+        (f"S{widths[name]}", f"{widths[name]}A")
+        if name in widths
+        else (">f8", "D")
+        if name == _DOUBLE
+        else (">f4", "E")
+        for name in names
     ]
-    dtype = np.dtype([(name, kind) for name, kind, _ in kinds])
-    columns = [fits.Column(name=name, format=form) for name, _, form in kinds]
+    dtype = np.dtype([(name, kind) for name, (kind, _) in zip(names, kinds, strict=True)])
+    columns = [
+        fits.Column(name=stored(name, "fits"), format=form)
+        for name, (_, form) in zip(names, kinds, strict=True)
+    ]
     header = fits.BinTableHDU.from_columns(columns, name="RESULTS").header
     header["NAXIS2"] = count
     path.unlink()
@@ -126,28 +146,34 @@ def _write_fits(path: Path, rows: Rows) -> None:
     for block in _blocks(rows()):
         table = np.zeros(len(block), dtype)
         for place, row in enumerate(block):
-            for name in COLUMNS:
+            for name in names:
                 value = row[name]
-                if name in _NUMBERS:
-                    table[name][place] = np.nan if value is None else value
-                else:
+                if name in widths:
                     table[name][place] = (_text(value, "fits") or "").encode("ascii")
+                else:
+                    table[name][place] = np.nan if value is None else value
         stream.write(table.view(np.uint8))
     stream.close()
 
 
-def _read_fits(path: Path) -> Iterator[Row]:
+def _read_fits(path: Path, names: Sequence[str]) -> Iterator[Row]:
     from astropy.io import fits
 
     with fits.open(path, memmap=True) as hdus:
         table = hdus["RESULTS"].data
         for start in range(0, len(table), _BLOCK):
-            columns = {name: table[name][start : start + _BLOCK].tolist() for name in COLUMNS}
-            for values in zip(*columns.values(), strict=True):
-                row = dict(zip(COLUMNS, values, strict=True))
-                score = np.float32(row["score"])
-                row["score"] = None if np.isnan(score) else float(str(score))
-                yield {name: None if value == "" else value for name, value in row.items()}
+            columns = [table[stored(name, "fits")][start : start + _BLOCK] for name in names]
+            for values in zip(*(column.tolist() for column in columns), strict=True):
+                row = zip(names, values, strict=True)
+                yield {name: _read_back(name, value) for name, value in row}
+
+
+def _read_back(name: str, value: Any) -> Any:
+    """Undo the storage of a value: an empty text or NaN becomes None."""
+    if value is None or value == "" or (is_number(name) and np.isnan(value)):
+        return None
+    # The shortest decimal of the float32, as in the other formats.
+    return float(str(np.float32(value))) if is_number(name) and name != _DOUBLE else value
 
 
 def _text(value: Any, form: Form) -> Any:
@@ -170,8 +196,8 @@ def _installed(form: Form) -> Iterator[None]:
             f"pip install 'galaxy-edge[{form}]'"
         ) from error
     except OSError as error:
-        # Astropy reads a configuration, and without a home it may enter it fails.
+        # Astropy reads its configuration from the home folder, and fails if it may not enter it.
         raise UsageError(
-            f"a {form} table cannot be written: its library does not start here: {error}; set HOME "
-            "to a folder that can be written to"
+            f"a {form} table cannot be written, because its library cannot start: {error}; set "
+            "HOME to a folder that can be written to"
         ) from error

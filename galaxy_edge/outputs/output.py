@@ -1,9 +1,9 @@
-"""Where the rows go: stdout, or a file that a kill at any moment leaves valid or resumable.
+"""Open the output of a run: stdout, or a file that stays valid or resumable after any kill.
 
-JSON Lines and CSV grow by a whole row at a time; what a kill cut off is dropped by the next
-``--resume``. Parquet and FITS are written whole when the rows end, for whatever reason but a kill;
-until then the rows are in a journal beside them, ``OUTPUT.partial`` (JSON Lines), from which
-``--resume`` goes on.
+JSON Lines and CSV grow by one complete row at a time; if a kill cuts off a row, the next
+``--resume`` drops it. Parquet and FITS are written at once when the rows end, for any reason but a
+kill. Until then the rows are in a journal next to them, ``OUTPUT.partial`` (JSON Lines), from which
+``--resume`` continues.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Literal, TextIO, TypeAlias
 from galaxy_edge.errors import UsageError
 from galaxy_edge.inputs.formats import has_image_suffix
 from galaxy_edge.outputs import columnar, resume
-from galaxy_edge.results import CsvWriter, JsonLinesWriter, TableWriter, Writer
+from galaxy_edge.outputs.writers import CsvWriter, JsonLinesWriter, TableWriter, Writer
 
 Form: TypeAlias = Literal["table", "jsonl", "csv", "parquet", "fits"]
 
@@ -42,23 +42,25 @@ class Output:
 
     Attributes:
         writer: takes predictions.
-        earlier: the rows that were there before.
+        earlier: the rows of earlier runs, which are kept.
+        path: the file; None for stdout.
     """
 
     writer: Writer
     earlier: resume.Earlier
+    path: Path | None
 
 
 def form_of(path: Path | None) -> Form:
-    """The format that the suffix of an output names.
+    """Choose the format by the suffix of an output.
 
     Raises:
-        UsageError: it names none.
+        UsageError: no format has this suffix.
     """
     suffix = path.suffix.lower() if path else ""
     if suffix not in _SUFFIXES:
         known = ", ".join(name for name in _SUFFIXES if name)
-        raise UsageError(f"the suffix of {path} names no format; use {known}, or --format")
+        raise UsageError(f"the suffix of {path} is not a known format; use {known}, or --format")
     return _SUFFIXES[suffix]
 
 
@@ -66,16 +68,17 @@ def form_of(path: Path | None) -> Form:
 def opened(
     path: Path | None, form: Form, origin: resume.Origin, *, resuming: bool
 ) -> Iterator[Output]:
-    """Open an output, for rows to be written as they come.
+    """Open an output, to write each row as soon as it is known.
 
     Args:
         path: the file; None for stdout.
         form: the format.
-        origin: where the rows come from.
-        resuming: keep the rows that are there.
+        origin: what the rows to write have in common.
+        resuming: keep the rows in the file.
 
     Raises:
-        UsageError: it cannot be written, or not in this format, or has rows of another origin.
+        UsageError: the file cannot be written, cannot have this format, or has rows of another
+            origin.
     """
     if resuming and (path is None or form == "table" or (path.exists() and not path.is_file())):
         raise UsageError("--resume needs -o with a .jsonl, .csv, .parquet or .fits file")
@@ -83,11 +86,11 @@ def opened(
         _check_place(path, form)
     if form == "parquet" or form == "fits":  # noqa: PLR1714 - mypy narrows the type by it
         if path is None:
-            raise UsageError(f"a {form} table is no stream; name a file with -o")
+            raise UsageError(f"a {form} table cannot be streamed; choose a file with -o")
         with _journaled(path, form, origin, resuming=resuming) as output:
             yield output
     elif path is None:
-        yield Output(_writer(form, stdout(), origin), resume.Earlier(origin))
+        yield Output(_writer(form, stdout(), origin), resume.Earlier(origin), path)
     else:
         with _stream(path) as stream:
             earlier = resume.Earlier(origin)
@@ -95,11 +98,11 @@ def opened(
             if resuming and form != "table":
                 end = resume.read(path, form, earlier)
             _cut(stream, path, end)
-            yield Output(_writer(form, stream, origin, begun=end > 0), earlier)
+            yield Output(_writer(form, stream, origin, begun=end > 0), earlier, path)
 
 
 def _check_place(path: Path, form: Form) -> None:
-    """Refuse to write over what must be something else: an image, or a FITS file of another."""
+    """Refuse to overwrite a file that may be an image, or a FITS file that was not written here."""
     try:
         path.resolve()
     except (OSError, RuntimeError) as error:
@@ -109,7 +112,7 @@ def _check_place(path: Path, form: Form) -> None:
     if form == "fits" and columnar.is_table(path):
         return
     if has_image_suffix(path.name):
-        raise UsageError(f"{path} is there, and may be an image; name another output")
+        raise UsageError(f"{path} already exists and may be an image; choose another output")
 
 
 @contextmanager
@@ -118,7 +121,9 @@ def _journaled(
 ) -> Iterator[Output]:
     columnar.check(form)
     if path.exists() and not path.is_file():
-        raise UsageError(f"{path} cannot be written: it is no regular file")
+        raise UsageError(
+            f"{path} cannot be written: it is not a regular file; choose another output"
+        )
     journal = path.with_name(f"{path.name}.partial")
     begun = journal.exists() and journal.stat().st_size > 0
     with _stream(journal) as stream:
@@ -134,17 +139,17 @@ def _journaled(
             journal.unlink()
             raise
         try:
-            yield Output(JsonLinesWriter(stream), earlier)
+            yield Output(JsonLinesWriter(stream), earlier, path)
         finally:
-            # After an error or an interrupt, too: what is finished is handed over.
-            columnar.write(path, form, partial(resume.rows, journal))
+            # Also after an error or an interrupt, so that finished rows are kept.
+            columnar.write(path, form, origin.columns, partial(resume.rows, journal))
             journal.unlink()
 
 
 def _take_over(path: Path, form: columnar.Form, stream: TextIO, earlier: resume.Earlier) -> None:
-    """Begin the journal with the rows of a finished table."""
+    """Copy the rows of a finished table to the journal."""
     try:
-        for row in columnar.read(path, form):
+        for row in columnar.read(path, form, earlier.columns):
             earlier.add(row)
             stream.write(json.dumps(row) + "\n")
     except UsageError as error:
@@ -153,25 +158,32 @@ def _take_over(path: Path, form: columnar.Form, stream: TextIO, earlier: resume.
 
 @contextmanager
 def _stream(path: Path) -> Iterator[TextIO]:
-    """Open a text file to add to, for ourselves alone as long as it is open."""
+    """Open a text file for appending; while it is open, other runs cannot write to it."""
     try:
-        # A row leaves when it is known. File names leave as the bytes they came in as.
+        # Line buffering writes each row at once; surrogateescape keeps the bytes of file names.
         stream = path.open("a", buffering=1, encoding="utf-8", errors="surrogateescape", newline="")
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+        if isinstance(error, FileNotFoundError):
+            raise UsageError(
+                f"{path} cannot be written: the folder {path.resolve().parent} does not exist; "
+                "create it, or choose another output"
+            ) from error
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror}; choose another output"
+        ) from error
     try:
         with stream:
             if path.is_file() and not _locked(stream):
-                raise UsageError(f"{path} is being written by another run; name another output")
+                raise UsageError(f"{path} is being written by another run; choose another output")
             yield stream
     except OSError as error:
-        # A full disk does not say whose.
+        # The error of a full disk does not name the file.
         error.filename = error.filename or str(path)
         raise
 
 
 def _locked(stream: TextIO) -> bool:
-    """Keep other runs from a file until it is closed, or the process ends."""
+    """Lock a file until it is closed or the process ends; False if another run has locked it."""
     try:
         import fcntl  # noqa: PLC0415
     except ModuleNotFoundError:  # Windows
@@ -180,19 +192,19 @@ def _locked(stream: TextIO) -> bool:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # some network file systems know no locks
+    except OSError:  # some network file systems have no locks
         return True
     return True
 
 
 def _cut(stream: TextIO, path: Path, end: int) -> None:
-    """Drop what follows the first bytes of a file; a device or a pipe has nothing to drop."""
+    """Truncate a file to ``end`` bytes; leave a device or a pipe unchanged."""
     if path.is_file():
         os.ftruncate(stream.fileno(), end)
 
 
 def stdout() -> TextIO:
-    """Standard output: UTF-8, names as the bytes they came in as, whatever the locale."""
+    """Standard output: UTF-8 in any locale, with the bytes of file names unchanged."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape", line_buffering=True)
     return sys.stdout
@@ -208,7 +220,7 @@ def _writer(
     if form == "jsonl":
         return JsonLinesWriter(stream)
     if form == "csv":
-        return CsvWriter(stream, header=not begun)
+        return CsvWriter(stream, origin.classes, header=not begun)
     # https://no-color.org
     colour = stream.isatty() and not os.environ.get("NO_COLOR")
-    return TableWriter(stream, origin.labels, colour=colour)
+    return TableWriter(stream, origin.classes, colour=colour)

@@ -1,4 +1,4 @@
-"""The rows an earlier run left in a text file, whatever ended it."""
+"""Read the rows that an earlier run left in a text file, even if that run was killed."""
 
 from __future__ import annotations
 
@@ -8,111 +8,125 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeAlias
+from typing import BinaryIO, Literal, TypeAlias
 
 from galaxy_edge.errors import UsageError
-from galaxy_edge.results import COLUMNS
+from galaxy_edge.results import Row, Tally, columns
 
 TextForm: TypeAlias = Literal["jsonl", "csv"]
-Row: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What makes rows comparable: those of another origin are no part of the same result.
+    """What all rows of one output have in common.
 
     Attributes:
-        labels: names of the negative and the positive class.
+        classes: classes of the model.
         model_sha256: digest of the model file.
-        threshold: a score above it gives the positive label.
+        threshold: threshold of the decision; None if it has none.
         digest: whether each row has the digest of its input.
     """
 
-    labels: tuple[str, str]
+    classes: tuple[str, ...]
     model_sha256: str
-    threshold: float
+    threshold: float | None
     digest: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+        return columns(self.classes)
 
 
 class Earlier:
-    """The rows that are there already, and which inputs they are of.
+    """The rows of earlier runs, and their inputs.
 
     Args:
-        origin: of the rows to come.
-        stored: a path as the output holds it.
+        origin: the origin that all rows must have.
+        stored: converts an identifier or path to the text that the output stores.
 
     Attributes:
-        total: number of rows.
-        failed: those of inputs that could not be read.
-        positive: those with the positive label.
+        tally: the counts of the rows.
+        columns: names of the columns, in order.
     """
 
     def __init__(self, origin: Origin, stored: Callable[[str], str] = str) -> None:
-        self.total = self.failed = self.positive = 0
+        self.tally = Tally()
+        self.columns = origin.columns
         self._origin = origin
         self._stored = stored
-        self._paths: Counter[str] = Counter()
+        self._inputs: Counter[tuple[str, str]] = Counter()
 
     def add(self, row: Row) -> None:
         """Count a row.
 
         Raises:
-            UsageError: it is of another origin.
+            UsageError: the row has another origin.
         """
         if row["model_sha256"] != self._origin.model_sha256:
-            raise UsageError("its rows are of another model; name another output")
-        if float(row["threshold"]) != self._origin.threshold:
-            raise UsageError("its rows are of another threshold; name another output")
-        if row["status"] == "ok" and bool(row["sha256"]) != self._origin.digest:
-            has, needs = ("none", "with") if self._origin.digest else ("digests", "without")
-            raise UsageError(f"its rows have {has}; go on {needs} --digest, or name another output")
-        self.total += 1
-        self.failed += row["status"] == "error"
-        self.positive += row["label"] == self._origin.labels[1]
-        self._paths[self._stored(row["path"] or "")] += 1
+            raise UsageError("its rows are from another model; choose another output")
+        threshold = row["threshold"]
+        if (float(threshold) if threshold not in (None, "") else None) != self._origin.threshold:
+            raise UsageError("its rows have another threshold; choose another output")
+        if row["status"] != "error" and bool(row["sha256"]) != self._origin.digest:
+            has, needs = ("no digests", "with") if self._origin.digest else ("digests", "without")
+            raise UsageError(
+                f"its rows have {has}; resume {needs} --digest, or choose another output"
+            )
+        self.tally.add(row["status"], row["label"])
+        self.tally.earlier += 1
+        self._inputs[self._key(row["id"], row["path"])] += 1
 
-    def has(self, path: str) -> bool:
-        """Whether an input has its row; one that is named twice has two."""
-        key = self._stored(path)
-        if not self._paths[key]:
+    def take(self, id: str | None, path: str | None) -> bool:  # noqa: A002 - the column's name
+        """Take one row of an input away.
+
+        Returns:
+            Whether the input had a row left. An input that is named twice has two rows.
+        """
+        key = self._key(id, path)
+        if not self._inputs[key]:
             return False
-        self._paths[key] -= 1
+        self._inputs[key] -= 1
         return True
+
+    def _key(self, id: str | None, path: str | None) -> tuple[str, str]:  # noqa: A002
+        return self._stored(id or ""), self._stored(path or "")
 
 
 def read(path: Path, form: TextForm, earlier: Earlier) -> int:
-    """Count the whole rows of a file.
+    """Count the complete rows of a file.
 
     Returns:
-        Bytes from the start to the end of the last whole row (or of the header); what follows was
+        Bytes from the start to the end of the last complete row (or of the header); the rest was
         cut off by a kill or a full disk.
 
     Raises:
-        UsageError: the file holds no rows of ours, or of another origin.
+        UsageError: the file contains anything but rows, or has rows of another origin.
     """
     end = 0
+    names = earlier.columns
     with path.open("rb") as file:
         for number, record in enumerate(_records(file, form)):
             try:
-                row = _parse(record, form)
+                row = _parse(record, form, names)
                 is_header = form == "csv" and number == 0
                 if not is_header:
                     earlier.add(row)
-                elif tuple(row.values()) != COLUMNS:
+                elif tuple(row.values()) != names:
                     raise ValueError("another header")  # noqa: TRY301 - one fault among the others
             except UsageError as error:
                 raise UsageError(f"{path} cannot be resumed: {error}") from error
             except (ValueError, KeyError, TypeError, RecursionError, csv.Error) as error:
                 raise UsageError(
-                    f"{path} cannot be resumed: line {number + 1} is no row of results; name "
-                    "another output, or leave out --resume to write it anew"
+                    f"{path} cannot be resumed: line {number + 1} is not a row of this result; "
+                    "choose another output, or leave out --resume to overwrite it"
                 ) from error
             end += len(record)
     return end
 
 
 def rows(path: Path) -> Iterator[Row]:
-    """The whole rows of a JSON Lines file."""
+    """Yield the complete rows of a JSON Lines file."""
     with path.open("rb") as file:
         for record in _records(file, "jsonl"):
             yield json.loads(record)
@@ -122,7 +136,7 @@ def _records(file: BinaryIO, form: TextForm) -> Iterator[bytes]:
     record = b""
     for line in file:
         record += line
-        # Inside quotes, a line end is part of a CSV row; quotes in a field are doubled.
+        # A line end inside quotes belongs to the CSV row. Quotes in a field are doubled.
         if form == "csv" and record.count(b'"') % 2:
             continue
         if record.endswith(b"\n"):
@@ -130,11 +144,11 @@ def _records(file: BinaryIO, form: TextForm) -> Iterator[bytes]:
             record = b""
 
 
-def _parse(record: bytes, form: TextForm) -> Row:
+def _parse(record: bytes, form: TextForm, names: tuple[str, ...]) -> Row:
     if form == "jsonl":
         row = json.loads(record)
-        if not isinstance(row, dict) or row.keys() != set(COLUMNS):
+        if not isinstance(row, dict) or row.keys() != set(names):
             raise ValueError
         return row
     (values,) = csv.reader([record.decode("utf-8", "surrogateescape")], strict=True)
-    return dict(zip(COLUMNS, values, strict=True))
+    return dict(zip(names, values, strict=True))

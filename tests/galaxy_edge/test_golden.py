@@ -27,17 +27,16 @@ def changed(model_file: Path, path: Path, change: Callable[[Manifest], Manifest]
     return path
 
 
-def test_the_bundled_model_proves_itself(cli: Cli):
+def test_the_bundled_model_is_verified(cli: Cli):
     code, out, err = cli("verify")
     assert (code, err) == (0, "")
-    assert out.startswith("8 examples")
+    assert out.startswith("8 of 8 golden examples compared")
     found = verify(Predictor())
-    assert found.examples == 8
-    assert found.worst <= 1e-3
-    assert found.decoded_otherwise == 0
+    assert (found.examples, found.compared, found.note) == (8, 8, None)
+    assert found.largest_difference <= 1e-3
 
 
-def test_a_damaged_weight_shows_up(model_file: Path, tmp_path: Path, cli: Cli):
+def test_a_damaged_weight_fails_the_verification(model_file: Path, tmp_path: Path, cli: Cli):
     model = onnx.load(model_file)
     weights = next(item for item in model.graph.initializer if item.name == "conv_1.weight")
     values = onnx.numpy_helper.to_array(weights).copy()
@@ -50,10 +49,13 @@ def test_a_damaged_weight_shows_up(model_file: Path, tmp_path: Path, cli: Cli):
     assert "do not use" in err
 
 
-def test_the_tolerance_decides(model_file: Path, tmp_path: Path, cli: Cli):
+def test_the_tolerance_option_allows_a_larger_difference(
+    model_file: Path, tmp_path: Path, cli: Cli
+):
     def shift(manifest: Manifest) -> Manifest:
         return replace(
-            manifest, golden=tuple(replace(g, score=g.score - 0.01) for g in manifest.golden)
+            manifest,
+            golden=tuple(replace(g, scores=(g.scores[0] - 0.01,)) for g in manifest.golden),
         )
 
     path = changed(model_file, tmp_path / "m.onnx", shift)
@@ -61,22 +63,48 @@ def test_the_tolerance_decides(model_file: Path, tmp_path: Path, cli: Cli):
     assert cli("verify", path)[0] == 3
 
 
-def test_another_decoder_is_told_from_other_arithmetic(model_file: Path, tmp_path: Path, cli: Cli):
-    def other_pixels(manifest: Manifest) -> Manifest:
-        return replace(
-            manifest, golden=tuple(replace(g, input_sha256="00") for g in manifest.golden)
-        )
+def other_pixels(count: int, **values: object) -> Callable[[Manifest], Manifest]:
+    """Replace the digest of the first examples, as if they had decoded to other pixels."""
 
-    code, _, err = cli("verify", changed(model_file, tmp_path / "m.onnx", other_pixels))
-    assert code == 3
-    assert "8 of 8 examples decode to other pixels" in err
+    def change(manifest: Manifest) -> Manifest:
+        first, rest = manifest.golden[:count], manifest.golden[count:]
+        other = tuple(replace(one, input_sha256="00", **values) for one in first)
+        return replace(manifest, golden=(*other, *rest))
+
+    return change
 
 
-def test_a_file_without_examples_proves_nothing(model_file: Path, tmp_path: Path, cli: Cli):
+def test_examples_that_decode_to_other_pixels_are_reported_and_not_compared(
+    model_file: Path, tmp_path: Path, cli: Cli
+):
+    path = changed(model_file, tmp_path / "m.onnx", other_pixels(3, scores=(0.0,)))
+    code, out, err = cli("verify", path)
+    assert code == 0
+    assert "5 of 8 golden examples compared" in out
+    assert "3 of 8 golden examples decode to other pixels" in err
+    assert Predictor(path).notes == ()
+
+
+def test_every_command_reports_that_no_example_could_be_compared(
+    model_file: Path, tmp_path: Path, cli: Cli
+):
+    path = changed(model_file, tmp_path / "m.onnx", other_pixels(8, scores=(0.0,)))
+    code, out, err = cli("verify", path)
+    assert (code, "0 of 8 golden examples compared" in out) == (0, True)
+    assert "none could be compared" in err
+    (note,) = Predictor(path).notes
+    assert "none could be compared" in note
+    code, _, err = cli("predict", Path(__file__).parents[2] / "examples", "-m", path)
+    assert (code, note in err) == (0, True)
+
+
+def test_a_file_without_examples_fails_the_verification(model_file: Path, tmp_path: Path, cli: Cli):
     path = changed(model_file, tmp_path / "m.onnx", lambda manifest: replace(manifest, golden=()))
     code, _, err = cli("verify", path)
     assert code == 3
     assert "no golden examples" in err
+    (note,) = Predictor(path).notes
+    assert "no golden examples" in note
 
 
 def test_info_prints_the_manifest(model_file: Path, cli: Cli):
@@ -84,10 +112,13 @@ def test_info_prints_the_manifest(model_file: Path, cli: Cli):
     assert (code, err) == (0, "")
     document = json.loads(out)
     manifest = Predictor(model_file).manifest
-    assert document["labels"] == ["Fake", "Real"]
+    assert document["classes"] == ["Fake", "Real"]
+    assert document["schema"] == 3
+    assert document["outputs"] == {"scores": "score", "typicality": None}
+    assert document["decision"] == {"threshold": 0.5, "abstain": None, "ood_limit": None}
     assert document["preprocessing"]["working_size"] == 16
     assert document["training"] == manifest.training
-    assert document["golden"] == [example.score for example in manifest.golden]
+    assert document["golden"] == [list(example.scores) for example in manifest.golden]
     assert cli("info", "absent.onnx")[0] == 3
 
 
@@ -100,49 +131,42 @@ def test_weights_in_another_file_are_refused(
         size_threshold=0,
     )  # fmt: skip
     assert (tmp_path / "weights.bin").exists()
-    monkeypatch.chdir(tmp_path)  # where onnxruntime would find them
+    monkeypatch.chdir(tmp_path)  # onnxruntime would look for the weights here
     with pytest.raises(ModelError, match="external"):
         Predictor(path)
 
 
-def test_difference_is_the_largest_one(model_file: Path, tmp_path: Path):
+def test_the_largest_difference_is_found(model_file: Path, tmp_path: Path):
     def shift_one(manifest: Manifest) -> Manifest:
         first, *others = manifest.golden
-        return replace(manifest, golden=(replace(first, score=first.score + 0.125), *others))
+        return replace(
+            manifest, golden=(replace(first, scores=(first.scores[0] + 0.125,)), *others)
+        )
 
     path = changed(model_file, tmp_path / "m.onnx", shift_one)
-    assert verify(Predictor(path, check=False)).worst == pytest.approx(0.125, abs=1e-5)
-    assert np.isfinite(verify(Predictor(model_file, check=False)).worst)
+    assert verify(Predictor(path, check=False)).largest_difference == pytest.approx(0.125, abs=1e-5)
+    assert np.isfinite(verify(Predictor(model_file, check=False)).largest_difference)
 
 
 @pytest.mark.parametrize("shift", [0.01, -0.01])
-def test_a_model_that_scores_otherwise_here_gives_no_verdicts(
+def test_a_model_whose_scores_differ_from_the_recorded_ones_gives_no_verdicts(
     model_file: Path, tmp_path: Path, cli: Cli, shift: float
 ):
     def shifted(manifest: Manifest) -> Manifest:
         return replace(
-            manifest, golden=tuple(replace(g, score=g.score + shift) for g in manifest.golden)
+            manifest,
+            golden=tuple(replace(g, scores=(g.scores[0] + shift,)) for g in manifest.golden),
         )
 
     path = changed(model_file, tmp_path / "m.onnx", shifted)
-    with pytest.raises(ModelError, match="scores its own examples otherwise"):
+    with pytest.raises(ModelError, match="failed its self-check"):
         Predictor(path)
     code, out, err = cli("predict", path, "-m", path)
-    assert (code, out, "by 1.0e-02" in err) == (3, "", True)
+    assert (code, out, "differs by 1.0e-02" in err) == (3, "", True)
     assert Predictor(path, check=False).manifest.golden
 
 
-def test_pixels_that_another_pillow_resizes_otherwise_prove_nothing(
-    model_file: Path, tmp_path: Path
-):
-    def other(manifest: Manifest) -> Manifest:
-        golden = tuple(replace(g, score=0.0, input_sha256="ab") for g in manifest.golden)
-        return replace(manifest, golden=golden)
-
-    assert Predictor(changed(model_file, tmp_path / "m.onnx", other)).manifest.golden
-
-
-def test_a_golden_example_that_is_no_image_is_a_damaged_file(
+def test_a_golden_example_that_is_not_an_image_is_a_model_error(
     model_file: Path, tmp_path: Path, cli: Cli
 ):
     def junk(manifest: Manifest) -> Manifest:
@@ -154,5 +178,5 @@ def test_a_golden_example_that_is_no_image_is_a_damaged_file(
         assert (code, "m.onnx" in err) == (3, True)
 
 
-def test_a_tolerance_that_is_no_number_allows_nothing(cli: Cli):
+def test_a_tolerance_of_nan_is_refused(cli: Cli):
     assert cli("verify", "--tolerance", "nan")[0] != 0

@@ -1,4 +1,4 @@
-"""The runtime stays light, and the command line starts fast."""
+"""Importing and running load only what is needed, and onnxruntime records no telemetry."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def loaded_after(code: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split()[1:])
 
 
-def test_importing_the_package_loads_nothing_of_weight():
+def test_importing_the_package_loads_no_dependency():
     loaded = loaded_after("import sys, galaxy_edge")
     assert not loaded & {"numpy", "onnxruntime", "PIL", "typer", *HEAVY}
 
 
-def test_a_predictor_loads_the_runtime_alone():
+def test_a_predictor_loads_only_the_runtime():
     loaded = loaded_after("import sys\nfrom galaxy_edge import Predictor, Prediction, Manifest")
     assert {"onnxruntime", "numpy", "PIL"} <= loaded
     assert not loaded & set(HEAVY)
@@ -45,12 +45,12 @@ def test_a_predictor_loads_the_runtime_alone():
     "arguments",
     [["--help"], ["--version"], *([name, "--help"] for name in ("train", "evaluate", "benchmark"))],
 )
-def test_help_loads_almost_nothing(arguments: list[str]):
+def test_help_does_not_load_the_runtime(arguments: list[str]):
     loaded = loaded_after(RUN.format(arguments=arguments))
     assert not loaded & {"numpy", "onnxruntime", "PIL", *HEAVY}
 
 
-def test_predicting_loads_nothing_of_the_evaluation():
+def test_predict_does_not_load_the_evaluation():
     example = Path(__file__).parents[2] / "examples" / "diffusion_0.png"
     loaded = loaded_after(RUN.format(arguments=["predict", str(example)]))
     assert "galaxy_edge.predictor" in loaded
@@ -66,8 +66,8 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def _with_telemetry() -> dict[str, str]:
-    """An environment in which onnxruntime notes down what it can."""
-    # It keeps silent by itself where one of these says that this is a build server.
+    """An environment in which onnxruntime records telemetry unless it is disabled."""
+    # It records nothing if one of these variables says that this is a build server.
     servers = {"CI", "GITHUB_ACTIONS", "GITLAB_CI", "JENKINS_URL", "TF_BUILD", "TRAVIS"}
     servers |= {"CODEBUILD_BUILD_ID", "TEAMCITY_VERSION", "ORT_DISABLE_TELEMETRY"}
     kept = {name: value for name, value in os.environ.items() if name not in servers}
@@ -82,7 +82,7 @@ def _with_telemetry() -> dict[str, str]:
     ],
     ids=["runtime", "export"],
 )
-def test_nothing_is_noted_down_about_the_user(code: str, tmp_path):
+def test_onnxruntime_records_nothing_about_the_user(code: str, tmp_path):
     root = Path(__file__).parents[2]
     environment = _with_telemetry()
     subprocess.run(
@@ -93,7 +93,7 @@ def test_nothing_is_noted_down_about_the_user(code: str, tmp_path):
     assert [path for path in tmp_path.rglob("*") if "Microsoft" in str(path)] == []
 
 
-def test_onnxruntime_would_note_it_down_if_it_were_let(tmp_path):
+def test_onnxruntime_records_a_device_id_by_default(tmp_path):
     import onnxruntime
 
     if tuple(map(int, onnxruntime.__version__.split(".")[:2])) < (1, 31):

@@ -1,4 +1,4 @@
-"""One predictor among threads and processes."""
+"""Threads and processes share a predictor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from galaxy_edge import ModelError, Predictor
 from tests.conftest import galaxy
 
-#: Run as a script: a spawned process imports the script it comes from.
+#: Runs as a script, because a spawned process imports the main script.
 POOL = """
 import multiprocessing, sys
 from pathlib import Path
@@ -31,7 +31,7 @@ if __name__ == "__main__":
     predictor = Predictor(model, threads=2)
     expected = [predictor.predict(path).score for path in paths]
     if method == "fork":
-        # Inherited as it is, not pickled: the session's threads stay behind in the parent.
+        # The child inherits the predictor without pickling, but not the threads of its session.
         with multiprocessing.get_context("fork").Pool(2) as pool:
             found = pool.map(score_inherited, paths)
     else:
@@ -44,7 +44,7 @@ EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.png"))[:4]
 
 
 @pytest.mark.parametrize("method", ["spawn", "fork"])
-def test_processes(model_file: Path, tmp_path: Path, method: str):
+def test_processes_can_share_a_predictor(model_file: Path, tmp_path: Path, method: str):
     script = tmp_path / "pool.py"
     script.write_text(POOL)
     done = subprocess.run(
@@ -54,7 +54,7 @@ def test_processes(model_file: Path, tmp_path: Path, method: str):
     assert done.stdout == "equal\n", done.stderr
 
 
-def test_threads(model_file: Path):
+def test_threads_can_share_a_predictor(model_file: Path):
     predictor = Predictor(model_file)
     images = [galaxy(seed) for seed in range(60)]
     expected = [predictor.predict(image).score for image in images]
@@ -75,12 +75,12 @@ def test_a_pickle_holds_the_path_and_not_the_model(model_file: Path, monkeypatch
     assert again.predict(galaxy(1)) == predictor.predict(galaxy(1))
 
 
-def test_a_model_that_changed_meanwhile_is_refused(model_file: Path, tmp_path: Path):
+def test_a_model_file_changed_after_pickling_is_refused(model_file: Path, tmp_path: Path):
     path = tmp_path / "m.onnx"
     shutil.copy(model_file, path)
     content = pickle.dumps(Predictor(path))
     with path.open("ab") as file:
-        file.write(b"\x72\x00")  # an empty metadata entry: another file, the same network
+        file.write(b"\x72\x00")  # an empty metadata entry: another digest, the same network
     with pytest.raises(ModelError, match="has changed"):
         pickle.loads(content)
     path.unlink()

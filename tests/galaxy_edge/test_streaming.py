@@ -1,4 +1,4 @@
-"""`predict_many` on streams that never end."""
+"""`predict_many` on streams: pauses, errors, and memory."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def model(request: pytest.FixtureRequest, model_file: Path) -> Path | None:
     return model_file if request.param == "tiny" else None
 
 
-def test_a_score_is_the_same_to_the_bit_in_any_company(model: Path | None):
-    # What the models carry as golden examples spreads over the whole range of scores.
+def test_a_score_is_identical_in_any_batch_and_on_any_number_of_threads(model: Path | None):
+    # The golden examples cover the whole range of scores.
     sources = [example.png for example in Predictor(model).manifest.golden]
     sources += [encoded(galaxy(seed, 64, real=bool(seed % 3))) for seed in range(15)]
     alone = [Predictor(model, device="cpu", threads=1).predict(source).score for source in sources]
@@ -34,10 +34,10 @@ def test_a_score_is_the_same_to_the_bit_in_any_company(model: Path | None):
         assert backwards[::-1] == alone
     steps = predictor.manifest.preprocessing
     batch = np.stack([decode(source, steps) for source in sources])
-    assert [float(str(score)) for score in predictor.score(batch)] == alone
+    assert [float(str(score)) for score in predictor.scores(batch)[:, 1]] == alone
 
 
-def test_a_pause_in_the_stream_finishes_what_was_taken(model_file: Path):
+def test_none_in_a_stream_finishes_the_images_before_it(model_file: Path):
     predictor = Predictor(model_file)
     given = 0
 
@@ -50,7 +50,7 @@ def test_a_pause_in_the_stream_finishes_what_was_taken(model_file: Path):
                 yield None
                 yield None
 
-    # Were the pause not obeyed, the next three would have been taken before these three come out.
+    # Without the pauses, more images would be taken before the first three predictions come.
     seen = [given for _ in predictor.predict_many(live())]
     assert seen[-1] == 9
     assert seen[2] == 3
@@ -65,7 +65,7 @@ def test_the_first_verdict_does_not_wait_for_full_batches(model_file: Path):
     assert next(taken) <= 1 + 2 + 1
 
 
-def test_a_stream_that_breaks_loses_nothing_that_came_before(model_file: Path):
+def test_an_error_of_the_stream_comes_after_the_predictions_before_it(model_file: Path):
     def broken() -> Iterator[np.ndarray]:
         yield from map(galaxy, range(5))
         raise ConnectionResetError("the camera went away")
@@ -76,7 +76,7 @@ def test_a_stream_that_breaks_loses_nothing_that_came_before(model_file: Path):
         next(rows)
 
 
-def test_a_consumer_that_stops_ends_the_threads(model_file: Path):
+def test_closing_the_predictions_ends_the_threads(model_file: Path):
     import threading
 
     before = threading.active_count()
@@ -112,5 +112,5 @@ def test_memory_does_not_grow_over_100_000_images(model_file: Path):
     )  # fmt: skip
     count, grown = map(int, done.stdout.split())
     assert count == 100_000
-    # MiB: a hundred bytes kept of each image would be 9.
+    # MiB. Keeping a hundred bytes of each image would take 9.
     assert grown < 8

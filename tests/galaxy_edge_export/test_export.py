@@ -16,6 +16,7 @@ import pytest
 from galaxy_edge import Predictor
 from galaxy_edge.inputs.images import decode
 from galaxy_edge.inputs.preprocessing import Preprocessing
+from galaxy_edge.manifest import Manifest
 from galaxy_edge_export import gates, golden, quantize
 from galaxy_edge_export.convert import OPSET
 from galaxy_edge_export.images import calibration_sample
@@ -47,7 +48,7 @@ def test_the_float_file_scores_as_keras_does(run_folder: Path, model_file: Path,
     images = np.stack([decode(galaxy(seed), steps) for seed in range(batch)])
     model = keras.saving.load_model(run_folder / "model.keras")
     expected = model.predict(images.astype(np.float32) / 255, verbose=0)[:, 0]
-    np.testing.assert_allclose(predictor.score(images), expected, atol=1e-5)
+    np.testing.assert_allclose(predictor.scores(images)[:, 1], expected, atol=1e-5)
 
 
 def test_the_float_file_has_the_documented_signature(model_file: Path):
@@ -66,7 +67,7 @@ def test_the_float_file_has_the_documented_signature(model_file: Path):
 def test_the_manifest_records_the_run(model_file: Path, run_folder: Path):
     manifest = Predictor(model_file).manifest
     data = json.loads((run_folder / "data.json").read_text())
-    assert manifest.labels == ("Fake", "Real")
+    assert manifest.classes == ("Fake", "Real")
     assert manifest.preprocessing == Preprocessing(24, "bilinear", 16)
     assert manifest.training["data_digest"] == data["digest"]
     assert manifest.training["counts"]["Train"] == {"Fake": 12, "Real": 12}
@@ -87,23 +88,25 @@ def test_golden_examples_score_as_recorded(int8_file: Path, model_file: Path):
         assert len(examples) == 8
         for example in examples:
             score = predictor.predict(example.png).score
-            assert score == pytest.approx(example.score, abs=1e-6)
+            assert score == pytest.approx(example.scores[0], abs=1e-6)
 
 
 def test_golden_examples_span_the_scores_and_are_seeded():
-    assert np.array_equal(golden.galaxy(3), golden.galaxy(3))
-
     def by_rank(images: np.ndarray) -> np.ndarray:
-        return (images.mean((1, 2, 3)).argsort().argsort() / len(images)).astype(np.float32)
+        rank = images.mean((1, 2, 3)).argsort().argsort() / len(images)
+        return np.stack([1 - rank, rank], axis=1).astype(np.float32)
 
-    examples = golden.examples(by_rank, Preprocessing(size=24))
+    manifest = Manifest(preprocessing=Preprocessing(size=24))
+    examples = golden.examples(by_rank, manifest)
+    assert golden.examples(by_rank, manifest) == examples
     assert len({example.png for example in examples}) == 8
-    values = [example.score for example in examples]
+    values = [example.scores[0] for example in examples]
     np.testing.assert_allclose(values, np.linspace(0.1, 0.9, 8), atol=0.01)
 
 
 def test_a_network_with_constant_scores_still_has_eight_golden_examples():
-    examples = golden.examples(lambda images: np.ones(len(images), np.float32), Preprocessing(24))
+    manifest = Manifest(preprocessing=Preprocessing(size=24))
+    examples = golden.examples(lambda images: np.ones((len(images), 2), np.float32), manifest)
     assert len({example.png for example in examples}) == 8
 
 
@@ -226,7 +229,7 @@ def test_a_file_that_does_not_score_as_recorded_is_not_written(
 ):
     examples = golden.examples
     monkeypatch.setattr(
-        golden, "examples", lambda score, steps: examples(lambda x: score(x) / 2, steps)
+        golden, "examples", lambda score, manifest: examples(lambda x: score(x) / 2, manifest)
     )
     code, _, err = cli("export", run_folder, "-o", tmp_path / "x.onnx", "-q")
     assert code == 5

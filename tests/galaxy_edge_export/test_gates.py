@@ -3,7 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from galaxy_edge.decision import Decision
+from galaxy_edge.engine.session import Result
 from galaxy_edge.errors import GateError
+from galaxy_edge.manifest import Manifest
 from galaxy_edge_export import gates
 from galaxy_edge_export.config import Limits
 from galaxy_edge_export.gates import check_parity, failures, measure_cost
@@ -14,8 +17,14 @@ GOOD = np.where(LABELS == 1, np.linspace(0.6, 0.9, 1000), np.linspace(0.1, 0.4, 
 )
 
 
+def cost_of(labels: np.ndarray, fp32: np.ndarray, int8: np.ndarray) -> gates.Cost:
+    """The cost, from P(positive) of either file."""
+    both = [np.stack([1 - scores, scores], axis=1) for scores in (fp32, int8)]
+    return measure_cost(labels, *both, Decision(Manifest()))
+
+
 def test_equal_scores_have_no_cost():
-    cost = measure_cost(LABELS, GOOD, GOOD, 0.5)
+    cost = cost_of(LABELS, GOOD, GOOD)
     assert (cost.accuracy_drop, cost.flips, cost.auc_drop) == (0, 0, 0)
     assert failures(cost, 2.0, Limits(0, 0, 0)) == []
 
@@ -23,7 +32,7 @@ def test_equal_scores_have_no_cost():
 def test_flipped_verdicts_are_counted_in_percent():
     worse = GOOD.copy()
     worse[:3] = 0.55
-    cost = measure_cost(LABELS, GOOD, worse, 0.5)
+    cost = cost_of(LABELS, GOOD, worse)
     assert cost.flips == pytest.approx(0.3)
     assert cost.accuracy_drop == pytest.approx(0.3)
     (failure,) = failures(cost, 2.0, Limits(accuracy_drop=0.2, flips=0.5, auc_drop=1))
@@ -34,7 +43,7 @@ def test_flipped_verdicts_are_counted_in_percent():
 def test_a_gain_passes_although_verdicts_flip():
     poor = GOOD.copy()
     poor[:4] = 0.99
-    cost = measure_cost(LABELS, poor, GOOD, 0.5)
+    cost = cost_of(LABELS, poor, GOOD)
     assert cost.accuracy_drop < 0
     assert cost.auc_drop < 0
     assert failures(cost, 2.0, Limits()) == []
@@ -45,7 +54,7 @@ def test_a_lower_auc_fails_although_no_verdict_flips():
     squeezed[LABELS == 1] -= np.linspace(0, 0.1, 500, dtype=np.float32)
     labels = LABELS.copy()
     labels[0] = 1
-    cost = measure_cost(labels, GOOD, squeezed, 0.5)
+    cost = cost_of(labels, GOOD, squeezed)
     assert cost.flips == 0
     assert len(failures(cost, 2.0, Limits(auc_drop=-1))) == 1
 
@@ -57,7 +66,7 @@ def test_a_cost_of_nan_fails():
 
 @pytest.mark.parametrize("speedup", [0.99, float("nan")])
 def test_a_slower_file_fails(speedup: float):
-    cost = measure_cost(LABELS, GOOD, GOOD, 0.5)
+    cost = cost_of(LABELS, GOOD, GOOD)
     (failure,) = failures(cost, speedup, Limits())
     assert "times as fast" in failure
     assert failures(cost, 1.0, Limits()) == []
@@ -73,8 +82,8 @@ class Shifted:
     def __init__(self, by: float) -> None:
         self.by = by
 
-    def score(self, images: np.ndarray) -> np.ndarray:
-        return np.full(len(images), 0.5 + self.by, np.float32)
+    def run(self, images: np.ndarray) -> Result:
+        return Result(np.full((len(images), 2), 0.5 + self.by, np.float32))
 
 
 @pytest.mark.parametrize("by", [2e-5, float("nan")])
@@ -92,8 +101,8 @@ def test_a_difference_at_only_one_batch_size_is_found(monkeypatch: pytest.Monkey
     monkeypatch.setattr(gates, "keras_scores", all_half)
 
     class OffAtSeven(Shifted):
-        def score(self, images: np.ndarray) -> np.ndarray:
-            return super().score(images) + np.float32(0.1 * (len(images) == 7))
+        def run(self, images: np.ndarray) -> Result:
+            return Result(super().run(images).scores + np.float32(0.1 * (len(images) == 7)))
 
     with pytest.raises(GateError, match="batch size 7"):
         check_parity(None, OffAtSeven(0), np.zeros((32, 4, 4, 3), np.uint8))

@@ -40,9 +40,9 @@ def test_a_bare_model_takes_its_settings_from_the_options(
     )  # fmt: skip
     assert code == 0
     manifest = Predictor(path).manifest
-    assert manifest.labels == ("bogus", "real")
+    assert manifest.classes == ("bogus", "real")
     assert manifest.preprocessing == Preprocessing(12, "lanczos", 9)
-    assert manifest.threshold == 0.25
+    assert manifest.decision.threshold == 0.25
 
 
 @pytest.mark.parametrize("nested", [False, True])
@@ -58,7 +58,7 @@ def test_a_model_that_rescales_itself_is_not_rescaled_again(tmp_path: Path, cli:
     assert code == 0
     images = np.stack([galaxy(1, 12)])
     expected = model.predict(images.astype(np.float32), verbose=0)[0, 0]
-    assert Predictor(tmp_path / "m.onnx").score(images)[0] == pytest.approx(expected, abs=1e-5)
+    assert Predictor(tmp_path / "m.onnx").scores(images)[0, 1] == pytest.approx(expected, abs=1e-5)
     assert keras_scores(model, images)[0] == pytest.approx(expected, abs=1e-6)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from galaxy_edge.errors import UsageError
 from galaxy_edge.inputs.preprocessing import Preprocessing, preprocessing_document
-from galaxy_edge.manifest import check_labels
+from galaxy_edge.manifest import check_classes
 
 Augment: TypeAlias = Literal["documented", "exact", "none"]
 
@@ -148,7 +148,7 @@ class TrainConfig:
     skip_unreadable: bool = False
 
     def __post_init__(self) -> None:
-        check_labels(self.classes)
+        check_classes(self.classes)
         for name in ("batch_size", "epochs", "patience"):
             _positive(name, getattr(self, name))
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):

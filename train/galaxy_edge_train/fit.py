@@ -12,10 +12,12 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from galaxy_edge.decision import Decision
 from galaxy_edge.errors import UsageError
-from galaxy_edge.evaluation.measures import bins, calibration_error
+from galaxy_edge.evaluation.measures import bins, calibration_error, measure
 from galaxy_edge.inputs.labelled import Loaded
-from galaxy_edge_train import dataset, figures, metrics, network
+from galaxy_edge.manifest import Manifest
+from galaxy_edge_train import dataset, figures, network
 from galaxy_edge_train.batches import Batches
 from galaxy_edge_train.calibration import cross_calibrate, fold, temperature
 from galaxy_edge_train.callbacks import Recorder
@@ -125,7 +127,7 @@ def _finish(run: Run, data: Dataset, config: TrainConfig, recorder: Recorder) ->
     for split in ("Valid", "Test"):
         if loaded := data.splits.get(split):
             scores = _scores(model, _in_order(loaded, config))
-            document[split] = metrics.measure(loaded.labels, scores)
+            document[split] = _measured(loaded, scores, config)
     run.write_json("metrics.json", document)
     return run.finish()
 
@@ -139,6 +141,16 @@ def _calibrate(model: keras.Model, valid: Loaded, config: TrainConfig) -> dict[s
         "temperature": found,
         "held_out_calibration_error": calibration_error(bins(valid.labels, held_out)),
     }
+
+
+def _measured(
+    split: Loaded, scores: npt.NDArray[np.float32], config: TrainConfig
+) -> dict[str, Any]:
+    """The measures of a split, without intervals, at the threshold that export records."""
+    decision = Decision(Manifest(classes=config.classes))
+    found = measure(split.labels, scores.astype(np.float64), decision)
+    document = found.document(config.classes)
+    return {name: value for name, value in document.items() if not name.endswith("_interval")}
 
 
 def _in_order(images: Loaded, config: TrainConfig) -> Batches:

@@ -1,4 +1,4 @@
-"""The command line, as a person and as a pipe see it."""
+"""The command line: output, exit codes and messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from galaxy_edge.results import COLUMNS
+from galaxy_edge.results import columns
 from tests.conftest import encoded, galaxy
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -43,17 +43,17 @@ def test_the_bundled_model_needs_no_options(images: Path, cli: Cli):
     assert "2 images" in err
 
 
-def test_json_lines(images: Path, model_file: Path, cli: Cli):
+def test_json_lines_have_the_columns_of_a_row(images: Path, model_file: Path, cli: Cli):
     code, out, _ = cli("predict", "a.png", "-m", model_file, "--format", "jsonl")
     assert code == 0
     (row,) = map(json.loads, out.splitlines())
-    assert tuple(row) == COLUMNS
+    assert tuple(row) == columns(("Fake", "Real"))
     assert row["path"] == "a.png"
     assert 0 <= row["score"] <= 1
     assert row["provider"] == "CPUExecutionProvider"
 
 
-def test_what_cannot_be_read_has_a_row_a_reason_and_no_score(images: Path, model_file, cli: Cli):
+def test_unreadable_inputs_get_a_row_with_a_reason_and_no_score(images: Path, model_file, cli: Cli):
     (images / "empty.png").touch()
     (images / "text.png").write_text("hello")
     (images / "cut.png").write_bytes(encoded(galaxy(1))[:300])
@@ -79,9 +79,9 @@ def test_what_cannot_be_read_has_a_row_a_reason_and_no_score(images: Path, model
 
 
 @pytest.mark.parametrize(
-    ("name", "start"), [("r.jsonl", "{"), ("r.csv", "path,"), ("r.txt", "verdict")]
+    ("name", "start"), [("r.jsonl", "{"), ("r.csv", "id,path,"), ("r.txt", "verdict")]
 )
-def test_the_suffix_of_the_output_gives_the_format(
+def test_the_suffix_of_the_output_sets_the_format(
     images: Path, model_file: Path, name: str, start: str, cli: Cli
 ):
     code, out, _ = cli("predict", "a.png", "-m", model_file, "-o", name)
@@ -89,7 +89,7 @@ def test_the_suffix_of_the_output_gives_the_format(
     assert Path(name).read_text().startswith(start)
 
 
-def test_an_unknown_suffix_names_no_format(images: Path, model_file: Path, cli: Cli):
+def test_an_unknown_suffix_needs_the_format_option(images: Path, model_file: Path, cli: Cli):
     code, _, err = cli("predict", "a.png", "-m", model_file, "-o", "r.xlsx")
     assert code == 2
     assert "--format" in err
@@ -97,17 +97,17 @@ def test_an_unknown_suffix_names_no_format(images: Path, model_file: Path, cli: 
     assert cli("predict", "a.png", "-m", model_file, "-o", "r.x", "--format", "csv")[0] == 0
 
 
-def test_an_output_that_is_an_input_is_not_emptied(images: Path, model_file: Path, cli: Cli):
+def test_an_output_that_is_also_an_input_is_refused(images: Path, model_file: Path, cli: Cli):
     for output in ("a.png", model_file):
         before = Path(output).read_bytes()
         code, _, err = cli("predict", "a.png", "-m", model_file, "-o", output, "--format", "csv")
         assert code == 2
-        assert "would be lost" in err
+        assert "would be overwritten" in err
         assert Path(output).read_bytes() == before
 
 
 @pytest.mark.parametrize("redirect", ["> /dev/full", "-o /dev/full"])
-def test_a_full_disk_is_told(images: Path, model_file: Path, redirect: str):
+def test_a_full_disk_is_reported(images: Path, model_file: Path, redirect: str):
     command = f"{sys.executable} -m galaxy_edge predict a.png -m {model_file} {redirect}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode == 2
@@ -116,14 +116,14 @@ def test_a_full_disk_is_told(images: Path, model_file: Path, redirect: str):
 
 
 @pytest.mark.parametrize("closed", ["<&-", "2>&-"])
-def test_a_closed_stream_is_no_failure(images: Path, model_file: Path, closed: str):
+def test_a_closed_stdin_or_stderr_does_no_harm(images: Path, model_file: Path, closed: str):
     command = f"{sys.executable} -m galaxy_edge predict a.png -m {model_file} {closed}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 2
 
 
-def test_names_leave_as_they_came_whatever_the_locale(images: Path, model_file: Path):
+def test_file_names_are_printed_unchanged_in_any_locale(images: Path, model_file: Path):
     Path("\u00e9.png").write_bytes(encoded(galaxy(1)))
     done = subprocess.run(
         [*COMMAND, "predict", "\u00e9.png", "-m", model_file, "-q"],
@@ -132,7 +132,7 @@ def test_names_leave_as_they_came_whatever_the_locale(images: Path, model_file: 
     assert done.stdout.decode().endswith("\u00e9.png\n")
 
 
-def test_a_bug_is_not_taken_for_a_failed_input(images: Path, cli: Cli, monkeypatch):
+def test_a_bug_exits_with_70_and_asks_for_a_report(images: Path, cli: Cli, monkeypatch):
     def broken(*arguments: object, **options: object) -> None:
         raise ZeroDivisionError
 
@@ -143,7 +143,7 @@ def test_a_bug_is_not_taken_for_a_failed_input(images: Path, cli: Cli, monkeypat
     assert "report" in err
 
 
-def test_progress_counts_images_when_rows_go_elsewhere(images: Path, model_file: Path):
+def test_progress_is_shown_if_rows_go_to_a_file(images: Path, model_file: Path):
     parent, child = pty.openpty()
     try:
         subprocess.run(
@@ -156,13 +156,13 @@ def test_progress_counts_images_when_rows_go_elsewhere(images: Path, model_file:
         os.close(child)
 
 
-def test_an_output_that_cannot_be_written(images: Path, model_file: Path, cli: Cli):
+def test_an_output_that_cannot_be_written_is_reported(images: Path, model_file: Path, cli: Cli):
     code, _, err = cli("predict", "a.png", "-m", model_file, "-o", "absent/r.csv")
     assert code == 2
     assert "absent" in err
 
 
-def test_folders_and_recursion(images: Path, model_file: Path, cli: Cli):
+def test_recursive_includes_subfolders(images: Path, model_file: Path, cli: Cli):
     def names(*options: str) -> list[str]:
         _, out, _ = cli("predict", ".", "-m", model_file, "--format", "csv", *options)
         return [row["path"] for row in csv.DictReader(out.splitlines())]
@@ -171,7 +171,7 @@ def test_folders_and_recursion(images: Path, model_file: Path, cli: Cli):
     assert names("-r") == ["a.png", "b.png", os.path.join("deep", "c.png")]
 
 
-def test_the_threshold_option(images: Path, model_file: Path, cli: Cli):
+def test_the_threshold_option_replaces_that_of_the_model(images: Path, model_file: Path, cli: Cli):
     for threshold, label in (("0", "Real"), ("1", "Fake")):
         _, out, _ = cli(
             "predict", "a.png", "-m", model_file, "--threshold", threshold, "--format", "jsonl"
@@ -192,7 +192,9 @@ def test_the_threshold_option(images: Path, model_file: Path, cli: Cli):
         (["--nonsense"], 2, "--nonsense"),
     ],
 )
-def test_exit_codes(images: Path, options: list[str], code: int, words: str, cli: Cli):
+def test_each_error_has_its_exit_code(
+    images: Path, options: list[str], code: int, words: str, cli: Cli
+):
     import onnxruntime
 
     if "tensorrt" in options and words in onnxruntime.get_available_providers():
@@ -203,7 +205,7 @@ def test_exit_codes(images: Path, options: list[str], code: int, words: str, cli
     assert "Traceback" not in err
 
 
-def test_stdin_takes_a_list_and_bytes_that_are_no_text(images: Path, model_file: Path):
+def test_paths_on_stdin_need_not_be_valid_utf_8(images: Path, model_file: Path):
     odd = os.fsdecode(b"odd \xff.png")
     Path(odd).write_bytes(encoded(galaxy(1)))
     done = subprocess.run(
@@ -217,7 +219,7 @@ def test_stdin_takes_a_list_and_bytes_that_are_no_text(images: Path, model_file:
     ]  # fmt: skip
 
 
-def test_a_reader_that_goes_away_is_no_traceback(images: Path, model_file: Path):
+def test_a_closed_pipe_gives_no_traceback(images: Path, model_file: Path):
     names = ["a.png"] * 3000
     first = subprocess.Popen(
         [*COMMAND, "predict", "-m", model_file, "--format", "jsonl", *names],
@@ -232,7 +234,7 @@ def test_a_reader_that_goes_away_is_no_traceback(images: Path, model_file: Path)
     first.stderr.close()
 
 
-def test_ctrl_c_keeps_the_rows_that_are_done(images: Path, model_file: Path):
+def test_ctrl_c_keeps_the_finished_rows(images: Path, model_file: Path):
     output = images / "rows.jsonl"
     child = subprocess.Popen(
         [*COMMAND, "predict", "-", "-m", model_file, "-o", output, "--batch-size", "1"],
@@ -257,7 +259,7 @@ def test_ctrl_c_keeps_the_rows_that_are_done(images: Path, model_file: Path):
     assert all(row["path"] == "a.png" for row in rows)
 
 
-def test_a_terminal_gets_colours_unless_it_asks_for_none(images: Path, model_file: Path):
+def test_a_terminal_gets_colours_unless_no_color_is_set(images: Path, model_file: Path):
     def seen(**environment: str) -> bytes:
         parent, child = pty.openpty()
         try:
@@ -274,8 +276,8 @@ def test_a_terminal_gets_colours_unless_it_asks_for_none(images: Path, model_fil
     assert b"\x1b[" not in seen(NO_COLOR="1")
 
 
-def test_an_absent_extra_names_the_remedy(images: Path, tmp_path: Path):
-    """The runtime alone, as an edge machine installs it: no TensorFlow to import."""
+def test_a_missing_extra_is_reported_with_the_pip_command(images: Path, tmp_path: Path):
+    """An edge machine installs only the runtime, without Keras."""
     blocker = tmp_path / "sitecustomize.py"
     blocker.write_text("import sys\nsys.modules['keras'] = None\n")
     for command, extra in (("train", "train"), ("export", "export")):
@@ -289,7 +291,7 @@ def test_an_absent_extra_names_the_remedy(images: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize(("backend", "words"), [("rubbish", "rubbish"), ("jax", "install")])
-def test_a_backend_that_is_not_there(tmp_path: Path, backend: str, words: str):
+def test_an_unknown_or_missing_backend_is_reported(tmp_path: Path, backend: str, words: str):
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['jax'] = None\n")
     done = subprocess.run(
         [*COMMAND, "train", "."], capture_output=True, text=True, check=False,
@@ -300,14 +302,14 @@ def test_a_backend_that_is_not_there(tmp_path: Path, backend: str, words: str):
     assert "Traceback" not in done.stderr
 
 
-def test_help_names_every_command(cli: Cli):
+def test_help_lists_every_command(cli: Cli):
     code, out, _ = cli("--help")
     assert code == 0
     for command in ("train", "export", "predict", "evaluate", "info", "verify", "doctor"):
         assert command in out
 
 
-def test_version(cli: Cli):
+def test_version_is_printed(cli: Cli):
     from importlib.metadata import version
 
     assert cli("--version") == (0, f"galaxy-edge {version('galaxy-edge')}\n", "")

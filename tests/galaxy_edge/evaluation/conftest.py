@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from galaxy_edge.decision import Decision, Scores
 from galaxy_edge.manifest import Manifest
 from galaxy_edge.results import Prediction
 from tests.conftest import encoded, galaxy
@@ -53,13 +54,17 @@ def stub(scores: dict[str, float | None], threshold: float = 0.5) -> SimpleNames
 
     def prediction(path: str) -> Prediction:
         score = scores[path]
-        label = None if score is None else ("Fake", "Real")[score > threshold]
-        status, error = ("error", "damaged") if score is None else ("ok", None)
+        failed = score is None
         return Prediction(
-            path, status, error, label, score, threshold, "m.onnx", "00", "CPUExecutionProvider"
-        )
+            id=path, path=path, status="error" if failed else "ok",
+            error="damaged" if failed else None,
+            label=None if failed else CLASSES[score > threshold], score=score,
+            scores=Scores(CLASSES, None if failed else [1 - score, score]), typicality=None,
+            threshold=threshold, model="m.onnx", model_sha256="00",
+            provider="CPUExecutionProvider",
+        )  # fmt: skip
 
     return SimpleNamespace(
-        predict_many=lambda paths: map(prediction, paths), threshold=threshold, name="m.onnx",
-        sha256="00", provider="CPUExecutionProvider", manifest=Manifest(),
+        predict_many=lambda paths: map(prediction, paths), name="m.onnx",
+        sha256="00", provider="CPUExecutionProvider", decision=Decision(Manifest(), threshold),
     )  # fmt: skip

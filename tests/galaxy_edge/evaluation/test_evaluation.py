@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from galaxy_edge import doctor
+from galaxy_edge import versions
 from galaxy_edge.errors import DatasetError
 from galaxy_edge.evaluation import evaluation
 from galaxy_edge.evaluation.sources import find
@@ -70,7 +70,7 @@ def test_any_build_of_onnxruntime_is_accepted(
             raise importlib.metadata.PackageNotFoundError(name)
         return "1.2.3" if name == "onnxruntime-gpu" else known(name)
 
-    for module in (doctor, evaluation):
+    for module in (versions, evaluation):
         monkeypatch.setattr(module, "version", version)
     found = evaluated(cli, sources)
     assert found["versions"]["onnxruntime-gpu"] == "1.2.3"

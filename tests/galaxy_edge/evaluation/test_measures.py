@@ -7,21 +7,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from galaxy_edge.decision import Decision
 from galaxy_edge.errors import UsageError
 from galaxy_edge.evaluation.bootstrap import Bootstrap
 from galaxy_edge.evaluation.evaluation import evaluate
 from galaxy_edge.evaluation.measures import bins, calibration_error, measure, measure_sources
 from galaxy_edge.evaluation.sources import Labelled, LabelledSource
+from galaxy_edge.manifest import Manifest
 from tests.galaxy_edge.evaluation.conftest import stub
 
 BOOTSTRAP = Bootstrap(200, 0)
 # Two of three fakes are classified correctly, and one of two reals.
+DECISION = Decision(Manifest())
 LABELS = np.array([0, 0, 0, 1, 1], np.uint8)
 SCORES = np.array([0.1, 0.2, 0.9, 0.3, 0.8])
 
 
 def test_measures_of_a_small_case_computed_by_hand():
-    found = measure(LABELS, SCORES, 0.5, BOOTSTRAP)
+    found = measure(LABELS, SCORES, DECISION, BOOTSTRAP)
     assert found.images == 5
     assert found.accuracy == pytest.approx(3 / 5)
     assert found.balanced_accuracy == pytest.approx((2 / 3 + 1 / 2) / 2)
@@ -36,8 +39,9 @@ def test_measures_of_a_small_case_computed_by_hand():
 
 
 def test_a_score_equal_to_the_threshold_is_negative():
-    assert measure(LABELS, SCORES, 0.8, BOOTSTRAP).confusion == ((2, 1), (2, 0))
-    assert measure_sources([(1, SCORES[LABELS == 1])], 0.8, BOOTSTRAP)[0].accuracy == 0
+    decision = Decision(Manifest(), 0.8)
+    assert measure(LABELS, SCORES, decision, BOOTSTRAP).confusion == ((2, 1), (2, 0))
+    assert measure_sources([(1, SCORES[LABELS == 1])], decision, BOOTSTRAP)[0].accuracy == 0
 
 
 def test_calibration_error_is_weighted_by_the_images_in_each_bin():
@@ -61,7 +65,7 @@ def test_scores_of_0_and_1_have_a_bin():
 
 def test_measures_of_sources_computed_by_hand():
     fakes, reals = np.array([0.1, 0.7]), np.array([0.6, 0.8, 0.9])
-    fake, real = measure_sources([(0, fakes), (1, reals)], 0.5, BOOTSTRAP)
+    fake, real = measure_sources([(0, fakes), (1, reals)], DECISION, BOOTSTRAP)
     assert (fake.images, fake.accuracy, fake.positive_share) == (2, 0.5, 0.5)
     assert fake.mean_score == pytest.approx(0.4)
     assert fake.auc == pytest.approx(5 / 6)
@@ -70,7 +74,7 @@ def test_measures_of_sources_computed_by_hand():
 
 @pytest.mark.parametrize("label", [0, 1])
 def test_without_one_class_the_measures_that_need_both_are_none(label: int):
-    found = measure(np.full(3, label, np.uint8), np.array([0.2, 0.6, 0.7]), 0.5, BOOTSTRAP)
+    found = measure(np.full(3, label, np.uint8), np.array([0.2, 0.6, 0.7]), DECISION, BOOTSTRAP)
     assert found.accuracy == pytest.approx((1 / 3, 2 / 3)[label])
     assert found.recall[label] == found.accuracy
     assert found.recall[1 - label] is None
@@ -83,15 +87,15 @@ def test_without_one_class_the_measures_that_need_both_are_none(label: int):
 
 def test_without_images_all_measures_are_none():
     nothing = np.empty(0)
-    found = measure(nothing.astype(np.uint8), nothing, 0.5, BOOTSTRAP)
+    found = measure(nothing.astype(np.uint8), nothing, DECISION, BOOTSTRAP)
     assert found.images == 0
     assert found.confusion == ((0, 0), (0, 0))
     assert (found.accuracy, found.brier, found.accuracy_interval) == (None, None, None)
-    assert measure_sources([(0, nothing)], 0.5, BOOTSTRAP)[0].accuracy is None
+    assert measure_sources([(0, nothing)], DECISION, BOOTSTRAP)[0].accuracy is None
 
 
 def test_precision_of_a_class_that_is_never_predicted_is_none():
-    found = measure(np.array([0, 1], np.uint8), np.array([0.1, 0.2]), 0.5, BOOTSTRAP)
+    found = measure(np.array([0, 1], np.uint8), np.array([0.1, 0.2]), DECISION, BOOTSTRAP)
     assert found.precision == (0.5, None)
     assert found.recall == (1.0, 0.0)
 
@@ -106,7 +110,7 @@ def test_intervals_contain_the_value_and_shrink_with_more_images():
     for count in (50, 5000):
         fakes, reals = _drawn(count)
         labels = np.repeat(np.array([0, 1], np.uint8), count)
-        found = measure(labels, np.concatenate([fakes, reals]), 0.5, Bootstrap(500, 1))
+        found = measure(labels, np.concatenate([fakes, reals]), DECISION, Bootstrap(500, 1))
         for value, (low, high) in (
             (found.accuracy, found.accuracy_interval), (found.auc, found.auc_interval),
         ):  # fmt: skip
@@ -161,7 +165,7 @@ def test_the_interval_of_a_source_does_not_depend_on_other_sources(
 
 
 def test_perfect_scores_have_intervals_without_width():
-    found = measure(LABELS, LABELS.astype(np.float64), 0.5, BOOTSTRAP)
+    found = measure(LABELS, LABELS.astype(np.float64), DECISION, BOOTSTRAP)
     assert found.accuracy_interval == (1, 1)
     assert found.auc_interval == (1, 1)
 
@@ -173,7 +177,7 @@ def test_intervals_depend_only_on_the_seed():
 
 
 def test_without_resamples_there_are_no_intervals():
-    found = measure(LABELS, SCORES, 0.5, Bootstrap(0))
+    found = measure(LABELS, SCORES, DECISION, Bootstrap(0))
     assert (found.auc_interval, found.accuracy_interval) == (None, None)
     assert found.auc is not None
 

@@ -21,7 +21,7 @@ from tests.conftest import encoded, galaxy
 PIXELS = hnp.arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3)))
 AS_IS = Preprocessing(size=20)
 FILES = [encoded(galaxy(1), form) for form in ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP")]
-#: From nothing but the first bytes to a header that says how large the image is.
+#: Starts of files, from the first bytes alone to a header with the size of the image.
 MAGIC = [content[:length] for content in FILES for length in (4, 12, 20, 30)]
 
 
@@ -49,9 +49,9 @@ def test_the_result_has_the_networks_shape(image: np.ndarray, size: int, resize:
     assert pixels.dtype == np.uint8
 
 
-@settings(deadline=None)  # the first to begin like FITS imports astropy
+@settings(deadline=None)  # the first content that begins like FITS imports astropy
 @given(st.binary(max_size=200))
-def test_rubbish_is_an_image_error_and_nothing_else(content: bytes):
+def test_rubbish_is_always_an_image_error(content: bytes):
     with pytest.raises(ImageError):
         decode(content, AS_IS)
 
@@ -65,7 +65,7 @@ def check_pixels_or_image_error(content: bytes) -> None:
         assert (pixels.shape, pixels.dtype) == ((150, 150, 3), np.uint8)
 
 
-# Pillow's warnings must not be what makes it an error: users see none.
+# Users do not turn warnings of Pillow into errors, so the test must not rely on that.
 @pytest.mark.filterwarnings("ignore:::PIL")
 @given(st.sampled_from(MAGIC), st.binary(max_size=200))
 def test_rubbish_that_begins_like_an_image_is_read_or_an_image_error(magic: bytes, rubbish: bytes):
@@ -90,20 +90,20 @@ def test_lossless_formats_are_read_exactly(form: str):
 
 
 @pytest.mark.parametrize("sixteenth", range(1, 15))
-def test_a_truncated_file_has_no_pixels(sixteenth: int):
+def test_a_truncated_file_is_an_image_error(sixteenth: int):
     content = encoded(galaxy(1, 64))
     with pytest.raises(ImageError):
         decode(content[: len(content) * sixteenth // 16], AS_IS)
 
 
-def test_resizing_is_pillows_by_name():
+def test_resize_filters_are_those_of_pillow():
     image = galaxy(2, 30)
     for name, filter_ in (("nearest", 0), ("lanczos", 1), ("bilinear", 2)):
         expected = np.asarray(Image.fromarray(image).resize((45, 45), filter_))
         assert np.array_equal(decode(image, Preprocessing(size=45, resize=name)), expected)
 
 
-def test_nearest_is_the_resizing_of_keras(tmp_path: Path):
+def test_nearest_is_identical_to_the_resizing_of_keras(tmp_path: Path):
     import keras
 
     path = tmp_path / "x.png"
@@ -112,7 +112,7 @@ def test_nearest_is_the_resizing_of_keras(tmp_path: Path):
     assert np.array_equal(decode(path, Preprocessing()), np.asarray(by_keras))
 
 
-def test_the_working_size_reduces_first_and_only_what_is_larger():
+def test_the_working_size_reduces_only_larger_images():
     steps = Preprocessing(size=30, resize="nearest", working_size=16)
     large, small = galaxy(1, 64), galaxy(1, 12)
     reduced = Image.fromarray(large).resize((16, 16), Image.Resampling.LANCZOS)
@@ -120,7 +120,7 @@ def test_the_working_size_reduces_first_and_only_what_is_larger():
     assert np.array_equal(decode(small, steps), decode(small, Preprocessing(size=30)))
 
 
-def test_the_working_size_looks_at_each_axis():
+def test_the_working_size_applies_to_each_axis():
     wide = galaxy(1, 64)[:10]
     reduced = Image.fromarray(wide).resize((16, 10), Image.Resampling.LANCZOS)
     steps = Preprocessing(size=30, working_size=16)
@@ -138,7 +138,7 @@ def test_16_bit_grey_keeps_its_high_byte():
     assert np.array_equal(decode(content, AS_IS)[..., 1], (grey >> 8).astype(np.uint8))
 
 
-def test_transparency_shows_the_black_sky():
+def test_transparent_pixels_become_black():
     image = Image.fromarray(galaxy(1)).convert("RGBA")
     image.putalpha(0)
     assert decode(png(image), AS_IS).max() == 0
@@ -151,7 +151,7 @@ def test_half_transparent_grey_is_half_as_bright():
 
 def test_16_bit_colour_keeps_its_high_byte():
     values = np.random.default_rng(0).integers(0, 2**16, (20, 20, 3)).astype(">u2")
-    # Pillow writes no such files: signature, header, rows without a filter, end.
+    # Pillow cannot write such a file, so build it: signature, header, unfiltered rows, end.
     rows = b"".join(b"\0" + row.tobytes() for row in values)
     chunks = (b"IHDR", struct.pack(">IIBBBBB", 20, 20, 16, 2, 0, 0, 0)), (
         b"IDAT", zlib.compress(rows),
@@ -164,7 +164,7 @@ def test_16_bit_colour_keeps_its_high_byte():
 
 
 @pytest.mark.parametrize(("form", "off_by"), [("TIFF", 0), ("JPEG", 2)])
-def test_cmyk_inks_become_the_light_they_leave(form: str, off_by: int):
+def test_cmyk_is_converted_to_rgb(form: str, off_by: int):
     inks = {(0, 0, 0, 0): (255, 255, 255), (255, 0, 0, 0): (0, 255, 255),
             (0, 0, 0, 255): (0, 0, 0), (0, 128, 255, 0): (255, 127, 0)}  # fmt: skip
     for ink, light in inks.items():
@@ -194,10 +194,10 @@ def test_an_animation_gives_its_first_frame():
     assert np.array_equal(decode(file.getvalue(), AS_IS)[..., 0], np.asarray(frames[0]))
 
 
-# Pillow warns of the smaller one and refuses the larger one itself.
+# Pillow only warns of the smaller image, and refuses the larger one.
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("side", [9_800, 30_000])
-def test_a_bomb_is_refused_by_its_header(side: int):
+def test_a_huge_image_is_refused_by_its_header(side: int):
     def chunk(kind: bytes, body: bytes) -> bytes:
         return (
             struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -222,7 +222,7 @@ def test_an_array_over_the_limit_is_refused():
         ("empty.png", b"", "empty"),
         ("page.png", b"<html>not found</html>", "not an image"),
         ("frame.fits", b"SIMPLE  =                    T" + b" " * 2850, "damaged or truncated"),
-        ("page.fits", b"<html>not found</html>", "damaged or truncated"),
+        ("page.fits", b"<html>not found</html>", "not an image"),
     ],
 )
 def test_each_fault_has_its_reason(tmp_path: Path, name: str, content: bytes | None, reason: str):
@@ -233,11 +233,11 @@ def test_each_fault_has_its_reason(tmp_path: Path, name: str, content: bytes | N
         decode(path, AS_IS)
 
 
-def test_what_is_no_file_has_its_reason_and_is_not_waited_for(tmp_path: Path):
+def test_a_file_that_is_not_regular_is_refused_at_once(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
     for path, reason in (
-        (tmp_path / "pipe.png", "no regular file"),
+        (tmp_path / "pipe.png", "not a regular file"),
         (tmp_path / "loop.png", "not readable"),
         (tmp_path / ("a" * 300), "not readable"),
         ("nul\0.png", "missing"),
@@ -247,13 +247,13 @@ def test_what_is_no_file_has_its_reason_and_is_not_waited_for(tmp_path: Path):
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
-def test_damaged_exif_leaves_the_image_as_it_lies():
+def test_damaged_exif_data_leave_the_image_unchanged():
     file = io.BytesIO()
     Image.fromarray(galaxy(1)).save(file, "PNG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\x01\x12")
     assert np.array_equal(decode(file.getvalue(), AS_IS), galaxy(1))
 
 
-def test_a_folder_is_no_image(tmp_path: Path):
+def test_a_folder_is_refused(tmp_path: Path):
     with pytest.raises(ImageError, match="folder"):
         decode(tmp_path, AS_IS)
 
@@ -267,7 +267,7 @@ def test_a_folder_is_no_image(tmp_path: Path):
         np.zeros(4, np.uint8),
     ],
 )
-def test_arrays_of_another_kind_are_refused(array: np.ndarray):
+def test_an_array_of_another_dtype_or_shape_is_refused(array: np.ndarray):
     with pytest.raises(ImageError, match="uint8"):
         decode(array, AS_IS)
 
@@ -277,8 +277,8 @@ def test_32_bit_pixels_are_refused():
         read(Image.new("F", (4, 4)))
 
 
-def test_what_pillow_gets_cannot_be_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """libtiff maps what has a file number, and a file that shrinks then ends the process."""
+def test_pillow_cannot_map_a_file_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """libtiff maps a file with a number into memory; if it then shrinks, the process is killed."""
     given = []
     real = Image.open
     monkeypatch.setattr(Image, "open", lambda file, **how: given.append(file) or real(file, **how))

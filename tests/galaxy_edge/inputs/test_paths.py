@@ -32,42 +32,42 @@ def paths(*arguments: str, recursive: bool = False, stdin: bytes = b"") -> list[
     return list(expand(arguments, io.BytesIO(stdin), recursive=recursive))
 
 
-def test_files_keep_their_order_and_doubles(tree: Path):
+def test_files_keep_their_order_and_duplicates(tree: Path):
     assert paths("b.png", "a.JPG", "b.png") == ["b.png", "a.JPG", "b.png"]
 
 
-def test_a_folder_is_its_images_sorted(tree: Path):
+def test_a_folder_gives_its_images_sorted(tree: Path):
     assert paths(".") == ["[1].png", "a.JPG", "b.png"]
     assert paths("deep") == [os.path.join("deep", "c.tif")]
 
 
-def test_recursive_goes_below(tree: Path):
+def test_recursive_includes_subfolders(tree: Path):
     names = [os.path.basename(path) for path in paths(".", recursive=True)]
     assert names == ["[1].png", "a.JPG", "b.png", "c.tif", "d.webp"]
 
 
-def test_patterns(tree: Path):
+def test_a_pattern_gives_its_matches(tree: Path):
     assert paths("*.png") == ["[1].png", "b.png"]
     assert paths("**/*.webp") == [os.path.join("deep", "er", "d.webp")]
     assert paths("de*") == [os.path.join("deep", "c.tif")]
 
 
-def test_a_file_whose_name_is_a_pattern_is_the_file(tree: Path):
+def test_an_existing_file_is_not_a_pattern(tree: Path):
     assert paths("[1].png") == ["[1].png"]
 
 
-def test_what_names_nothing_is_passed_on(tree: Path):
+def test_a_path_or_pattern_without_a_match_is_passed_on(tree: Path):
     assert paths("absent.png", "*.gif", "none") == ["absent.png", "*.gif", "none"]
 
 
-def test_stdin_is_a_list_taken_literally(tree: Path):
+def test_paths_on_stdin_are_taken_literally(tree: Path):
     stdin = b"b.png\r\n\n*.png\nodd \xff name.png"
     assert paths("a.JPG", "-", stdin=stdin) == [
         "a.JPG", "b.png", "*.png", os.fsdecode(b"odd \xff name.png"),
     ]  # fmt: skip
 
 
-def test_links_are_followed_each_folder_once(tree: Path):
+def test_links_are_followed_but_each_folder_is_listed_once(tree: Path):
     (tree / "deep" / "up").symlink_to(tree)
     (tree / "elsewhere").symlink_to(tree / "deep" / "er")
     names = [os.path.basename(path) for path in paths(".", recursive=True)]
@@ -88,11 +88,11 @@ def test_a_folder_that_cannot_be_listed_is_passed_on(tree: Path, monkeypatch: py
     ]
 
 
-def test_a_path_that_cannot_be_looked_at_is_passed_on(tree: Path):
+def test_a_path_that_is_too_long_is_passed_on(tree: Path):
     assert paths("a" * 5000) == ["a" * 5000]
 
 
-def test_a_list_that_has_to_be_waited_for_says_so():
+def test_none_comes_before_a_read_from_stdin_would_block():
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as stdin:
         found = expand(["-"], stdin)
@@ -105,7 +105,7 @@ def test_a_list_that_has_to_be_waited_for_says_so():
         assert [path for path in found if path is not None] == ["c\udcff.png"]
 
 
-def test_an_extension_of_fits_files_goes_to_each_of_them(tree: Path):
+def test_a_fits_extension_applies_to_each_match(tree: Path):
     for name in ("x.fits", "deep/y.fits.gz", "z[1].fits"):
         (tree / name).touch()
     assert paths("x.fits[SCI]", "absent.fits[2]") == ["x.fits[SCI]", "absent.fits[2]"]

@@ -28,8 +28,8 @@ def test_shares_are_about_equal():
     assert all(850 < size < 1150 for size in sizes)
 
 
-def test_shares_are_stable():
-    # Written down, so that jobs on machines and versions to come agree with those of today.
+def test_the_share_of_a_path_never_changes():
+    # Jobs on other machines and with later versions must compute the same shares.
     mine = [path for path in PATHS[:12] if Shard(2, 3).has(path)]
     assert mine == [
         "night/00002.png", "night/00008.png", "night/00010.png", "night/00011.png",
@@ -37,10 +37,10 @@ def test_shares_are_stable():
 
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "3", "a/b", "1/0", "-1/3", "1/3/5", ""])
-def test_what_is_no_share(text: str):
+def test_an_invalid_shard_is_refused(text: str):
     with pytest.raises(UsageError, match="--shard"):
         Shard.parse(text)
 
 
-def test_a_share_is_read():
+def test_a_shard_is_parsed():
     assert Shard.parse("3/16") == Shard(3, 16)

@@ -1,4 +1,4 @@
-"""Names that are hard to write down, and disks that will not take what is written."""
+"""File names with awkward characters, and full disks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NAMES = (
 
 @pytest.fixture
 def statuses(tmp_path, monkeypatch):
-    """A working folder of awkward names, every other file bad: name -> status."""
+    """A working folder of files with awkward names, every other one bad: name -> status."""
     monkeypatch.chdir(tmp_path)
     for number, name in enumerate(NAMES):
         with open(name, "wb") as file:
@@ -47,7 +47,7 @@ def run(*command, **options):
 
 @pytest.mark.parametrize("to_file", [False, True])
 @pytest.mark.parametrize("form", ["jsonl", "csv"])
-def test_awkward_names_are_read_back_as_they_were(statuses, tmp_path, form, to_file):
+def test_awkward_names_are_read_back_unchanged(statuses, tmp_path, form, to_file):
     output = tmp_path / f"rows.{form}"
     done = run(*COMMAND, ".", "--format", form, *(["-o", output] if to_file else []))
     assert done.returncode == 1
@@ -61,7 +61,7 @@ def test_awkward_names_are_read_back_as_they_were(statuses, tmp_path, form, to_f
     assert {os.fsencode(row["path"]): row["status"] for row in rows} == statuses
 
 
-def test_awkward_names_are_a_line_each_in_a_table(statuses):
+def test_awkward_names_take_one_line_each_in_a_table(statuses):
     done = run(*COMMAND, "--", *NAMES)
     assert done.returncode == 1
     lines = done.stdout.decode().splitlines()[1:]
@@ -72,7 +72,7 @@ def test_awkward_names_are_a_line_each_in_a_table(statuses):
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv", "table"])
-def test_a_full_disk_is_named(statuses, form):
+def test_a_full_disk_is_reported_with_the_path(statuses, form):
     done = run(*COMMAND, ".", "-o", "/dev/full", "--format", form)
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.endswith(b"galaxy-edge: /dev/full: No space left on device\n")
@@ -80,8 +80,8 @@ def test_a_full_disk_is_named(statuses, form):
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv", "table"])
-def test_a_disk_that_fills_up_keeps_what_it_took(statuses, tmp_path, form):
-    """The limit on the size of a file stands for the disk: it, too, is met between rows."""
+def test_a_disk_that_fills_up_keeps_the_rows_before(statuses, tmp_path, form):
+    """A limit on the size of a file replaces the full disk; it is reached in the same way."""
     (tmp_path / "rows").mkdir()
     whole, cut = (tmp_path / "rows" / name for name in ("whole", "cut"))
     arguments = [*COMMAND, *["."] * 3, "--format", form, "-o"]

@@ -1,4 +1,4 @@
-"""Rows that outlive whatever ends the run that writes them."""
+"""Rows are kept however the run ends, and `--resume` completes them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from astropy.io import fits
 
 from galaxy_edge.outputs.columnar import read
 from galaxy_edge.outputs.output import form_of
+from galaxy_edge.results import columns
 from tests.conftest import encoded, galaxy
 
 Cli = Callable[..., tuple[int, str, str]]
 COMMAND = [sys.executable, "-m", "galaxy_edge", "predict", "--batch-size", "2", "--threads", "1"]
+COLUMNS = columns(("Fake", "Real"))
 SUFFIXES = ("jsonl", "csv", "parquet", "fits")
-#: Names that no format must stumble over, and two that fail.
+#: Names with characters that formats must quote or escape; none.png cannot be read.
 NAMES = ("a.png", 'b,"\n.png', "c .png", "d\udcff.png", "e é.png", "none.png", "f.png", "g.png")
 
 
@@ -37,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def whole(folder: Path, model_file: Path, cli: Cli) -> dict[str, bytes]:
-    """What undisturbed runs write."""
+    """The outputs of uninterrupted runs: suffix -> bytes."""
     found = {}
     for suffix in SUFFIXES:
         output = f"whole.{suffix}"
@@ -59,14 +61,14 @@ def cut(text: bytes) -> list[bytes]:
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "csv"])
-def test_a_file_cut_off_anywhere_is_completed(folder, model_file, cli, whole, suffix: str):
+def test_a_file_truncated_anywhere_is_completed(folder, model_file, cli, whole, suffix: str):
     for begun in cut(whole[suffix]):
         Path(f"x.{suffix}").write_bytes(begun)
         assert resumed(cli, model_file, f"x.{suffix}") == whole[suffix]
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "fits"])
-def test_a_journal_cut_off_anywhere_is_completed(folder, model_file, cli, whole, suffix: str):
+def test_a_journal_truncated_anywhere_is_completed(folder, model_file, cli, whole, suffix: str):
     for begun in cut(whole["jsonl"])[::3]:
         journal = Path(f"x.{suffix}.partial")
         journal.write_bytes(begun)
@@ -75,12 +77,12 @@ def test_a_journal_cut_off_anywhere_is_completed(folder, model_file, cli, whole,
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_finished_file_gets_what_is_new(folder, model_file, cli, whole, suffix: str):
+def test_a_finished_file_gets_only_the_new_rows(folder, model_file, cli, whole, suffix: str):
     output = f"x.{suffix}"
     args = ("-m", model_file, "-o", output, "-q")
     assert cli("predict", *NAMES[:3], *args)[0] == 0
     assert resumed(cli, model_file, output) == whole[suffix]
-    # Again: nothing to do, and the failures of the first time still make the exit code.
+    # Again: nothing is left to do, but the earlier failures still set the exit code.
     assert resumed(cli, model_file, output) == whole[suffix]
     # An input named twice has two rows.
     code, _, err = cli("predict", "a.png", "a.png", "-m", model_file, "-o", output, "--resume")
@@ -89,7 +91,9 @@ def test_a_finished_file_gets_what_is_new(folder, model_file, cli, whole, suffix
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_rows_of_another_origin_are_not_mixed(folder, model_file, cli, whole, suffix: str):
+def test_resuming_rows_of_another_model_or_threshold_is_refused(
+    folder, model_file, cli, whole, suffix: str
+):
     output = f"whole.{suffix}"
     for options, words in ((["-m", model_file, "--threshold", "0.6"], "threshold"), ([], "model")):
         code, _, err = cli("predict", "a.png", *options, "-o", output, "--resume")
@@ -97,17 +101,18 @@ def test_rows_of_another_origin_are_not_mixed(folder, model_file, cli, whole, su
         assert Path(output).read_bytes() == whole[suffix]
     Path(output).write_bytes(b"something else\n")
     code, _, err = cli("predict", "a.png", "-m", model_file, "-o", output, "--resume")
-    assert (code, "no" in err, "Traceback" in err) == (2, True, False)
+    reason = "may be an image" if suffix == "fits" else "not a"
+    assert (code, reason in err, "Traceback" in err) == (2, True, False)
     assert Path(output).read_bytes() == b"something else\n"
 
 
-def test_what_cannot_be_resumed_or_streamed(folder, model_file, cli):
+def test_an_output_that_cannot_be_resumed_or_streamed_is_refused(folder, model_file, cli):
     for options, words in (
         (["--resume"], "--resume needs -o"),
         (["--resume", "-o", "x.txt"], "--resume needs -o"),
-        (["--format", "parquet"], "name a file with -o"),
-        (["--format", "fits"], "name a file with -o"),
-        (["-o", "/dev/null", "--format", "fits"], "no regular file"),
+        (["--format", "parquet"], "choose a file with -o"),
+        (["--format", "fits"], "choose a file with -o"),
+        (["-o", "/dev/null", "--format", "fits"], "not a regular file"),
     ):
         code, out, err = cli("predict", "a.png", "-m", model_file, *options)
         assert (code, out) == (2, "")
@@ -115,7 +120,7 @@ def test_what_cannot_be_resumed_or_streamed(folder, model_file, cli):
 
 
 def started(model_file: Path, output: str, **options: object) -> subprocess.Popen[str]:
-    """A run that has read what it was given and waits for more."""
+    """Start a run that has written three rows and waits for more paths on stdin."""
     process = subprocess.Popen(
         [*COMMAND, "-", "-m", model_file, "-o", output], stdin=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, errors="surrogateescape", **options,
@@ -136,7 +141,7 @@ def started(model_file: Path, output: str, **options: object) -> subprocess.Pope
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)]
 )
-def test_a_signal_leaves_what_is_done(folder, model_file, cli, suffix: str, number, code: int):
+def test_a_signal_keeps_the_finished_rows(folder, model_file, cli, suffix: str, number, code: int):
     output = f"x.{suffix}"
     process = started(model_file, output)
     process.send_signal(number)
@@ -144,7 +149,11 @@ def test_a_signal_leaves_what_is_done(folder, model_file, cli, suffix: str, numb
     assert process.returncode == code
     assert "Traceback" not in err
     if number != signal.SIGKILL and suffix in ("parquet", "fits"):
-        assert [row["path"] for row in read(Path(output), suffix)] == ["a.png", "none.png", "f.png"]
+        assert [row["path"] for row in read(Path(output), suffix, COLUMNS)] == [
+            "a.png",
+            "none.png",
+            "f.png",
+        ]
         assert not Path(f"{output}.partial").exists()
     args = ("a.png", "none.png", "f.png", "g.png", "-m", model_file, "-q")
     assert cli("predict", *args, "-o", output, "--resume")[0] == 1
@@ -152,14 +161,14 @@ def test_a_signal_leaves_what_is_done(folder, model_file, cli, suffix: str, numb
     assert Path(output).read_bytes() == Path(f"whole.{suffix}").read_bytes()
 
 
-def test_a_row_comes_before_the_next_image_is_waited_for(folder, model_file):
+def test_a_row_is_written_before_waiting_for_the_next_input(folder, model_file):
     process = started(model_file, "x.jsonl")
     process.communicate(timeout=60)
     assert process.returncode == 1
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_full_disk_loses_nothing_that_was_written(folder, model_file, cli, whole, suffix: str):
+def test_a_full_disk_keeps_the_written_rows(folder, model_file, cli, whole, suffix: str):
     output = f"x.{suffix}"
     limit = 1500
     done = subprocess.run(
@@ -173,14 +182,14 @@ def test_a_full_disk_loses_nothing_that_was_written(folder, model_file, cli, who
     assert resumed(cli, model_file, output) == whole[suffix]
 
 
-def test_the_suffix_names_the_format():
+def test_the_suffix_sets_the_format():
     assert form_of(None) == "table"
     assert [form_of(Path(f"x.{s}")) for s in ("JSONL", "ndjson", "csv", "parquet", "fits")] == [
         "jsonl", "jsonl", "csv", "parquet", "fits",
     ]  # fmt: skip
 
 
-def test_shares_together_are_the_whole(folder, model_file, cli):
+def test_all_shards_together_have_every_input_once(folder, model_file, cli):
     paths = []
     for number in (1, 2, 3):
         output = f"{number}.jsonl"
@@ -197,7 +206,7 @@ def test_every_row_has_the_digest_of_its_input(folder, model_file, cli):
     assert code == 1
     rows = {row["path"]: row["sha256"] for row in map(json.loads, out.splitlines())}
     assert rows.pop("absent.png") is None
-    # No bytes, no digest: there is nothing the row could be of.
+    # An empty file has no digest.
     assert rows.pop("none.png") is None
     sums = subprocess.run(
         ["sha256sum", "-z", *map(os.fsencode, rows)], capture_output=True, check=True
@@ -211,7 +220,7 @@ def test_every_row_has_the_digest_of_its_input(folder, model_file, cli):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_two_runs_do_not_write_one_output(folder, model_file, cli, suffix: str):
+def test_two_runs_cannot_write_to_one_output(folder, model_file, cli, suffix: str):
     process = started(model_file, f"x.{suffix}")
     for options in ([], ["--resume"]):
         code, _, err = cli("predict", "a.png", "-m", model_file, "-o", f"x.{suffix}", *options)
@@ -228,7 +237,7 @@ def test_two_runs_do_not_write_one_output(folder, model_file, cli, suffix: str):
         (["m_i.fits", "--bands", "i,r,g"], "m_r.fits"),
     ],
 )  # fmt: skip
-def test_an_image_is_never_written_over(folder, model_file, cli, arguments, output: str):
+def test_an_image_is_never_overwritten(folder, model_file, cli, arguments, output: str):
     for name in ("m.fits", "m_r.fits"):
         fits.writeto(folder / name, np.zeros((9, 9), np.float32))
     before = Path(output).read_bytes()
@@ -238,10 +247,10 @@ def test_an_image_is_never_written_over(folder, model_file, cli, arguments, outp
     assert Path(output).read_bytes() == before
 
 
-def test_an_output_among_the_inputs_is_no_input(folder, model_file, cli):
+def test_an_output_in_the_input_folder_is_not_an_input(folder, model_file, cli):
     for options in ([], [], ["--resume"]):
         cli("predict", ".", "-m", model_file, "-o", "verdicts.fits", *options)
-        assert len(list(read(Path("verdicts.fits"), "fits"))) == len(NAMES)
+        assert len(list(read(Path("verdicts.fits"), "fits", COLUMNS))) == len(NAMES)
 
 
 def test_rows_with_and_without_digests_are_not_mixed(folder, model_file, cli):
@@ -251,7 +260,9 @@ def test_rows_with_and_without_digests_are_not_mixed(folder, model_file, cli):
     assert (code, "--digest" in err) == (2, True)
 
 
-def test_a_journal_that_cannot_be_written_leaves_the_table(folder, model_file, cli, monkeypatch):
+def test_a_journal_that_cannot_be_written_leaves_the_table_unchanged(
+    folder, model_file, cli, monkeypatch
+):
     assert cli("predict", "a.png", "-m", model_file, "-o", "x.parquet")[0] == 0
     before = Path("x.parquet").read_bytes()
     Path("x.parquet.partial").mkdir()
@@ -259,11 +270,10 @@ def test_a_journal_that_cannot_be_written_leaves_the_table(folder, model_file, c
     assert Path("x.parquet").read_bytes() == before
 
 
-def test_users_mistakes_are_no_tracebacks(folder, model_file, cli):
+def test_wrong_usage_gives_no_traceback(folder, model_file, cli):
     Path("loop.parquet").symlink_to("loop.parquet")
     os.mkfifo("pipe.jsonl")
-    header = "path,status,error,label,score,threshold,model,model_sha256,provider,sha256"
-    Path("bad.csv").write_text(header + '\n"x"y,ok\n')
+    Path("bad.csv").write_text(",".join(COLUMNS) + '\n"x"y,ok\n')
     for options in (
         ["-o", "loop.parquet"], ["-o", "pipe.jsonl", "--resume"], ["-o", "bad.csv", "--resume"],
         ["--shard", "9" * 5000 + "/3"], ["--digest"],

@@ -14,7 +14,7 @@ from scipy import stats
 from galaxy_edge.drawing.sheet import contact_sheet
 from galaxy_edge.files import replacing, write_text
 from galaxy_edge.inputs.images import Pixels
-from galaxy_edge.inputs.labelled import images_below
+from galaxy_edge.inputs.listing import images_below
 from galaxy_edge_train.synthesis import measures
 from galaxy_edge_train.synthesis.measures import Numbers
 

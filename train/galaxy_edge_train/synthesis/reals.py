@@ -12,7 +12,8 @@ from pathlib import Path
 from galaxy_edge.errors import DatasetError, ImageError
 from galaxy_edge.inputs import images
 from galaxy_edge.inputs.images import Pixels
-from galaxy_edge.inputs.labelled import Split, images_below
+from galaxy_edge.inputs.labelled import Split
+from galaxy_edge.inputs.listing import images_below
 from galaxy_edge.inputs.preprocessing import Preprocessing
 
 #: The splits of a synthesis; it has no "Test".

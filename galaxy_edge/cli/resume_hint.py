@@ -16,8 +16,8 @@ def resume_hint(output: Path) -> Iterator[None]:
     except KeyboardInterrupt:
         if Path(f"{output}.partial").exists():
             print(
-                f"interrupted; {output}.partial holds the finished epochs: repeat the command "
-                "with --resume to continue",
+                f"galaxy-edge: interrupted; the finished epochs are in {output}.partial; repeat "
+                "the command with --resume to continue",
                 file=sys.stderr,
             )
         raise

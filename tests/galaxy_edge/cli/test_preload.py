@@ -1,4 +1,4 @@
-"""Opening a model before the command line is parsed saves time and changes nothing else."""
+"""Preloading the model before the command line is parsed saves time and changes nothing else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from galaxy_edge import ModelError
-from galaxy_edge.cli import ahead
+from galaxy_edge.cli import preload
 from galaxy_edge.engine import opening
 from galaxy_edge.engine.opening import Opening, begin
 from galaxy_edge.engine.threads import threads
@@ -19,10 +19,11 @@ from tests.conftest import encoded, galaxy
 
 
 @pytest.fixture(autouse=True)
-def nothing_begun(monkeypatch: pytest.MonkeyPatch) -> dict[Opening, object]:
-    begun: dict[Opening, object] = {}
-    monkeypatch.setattr(opening, "_ahead", begun)
-    return begun
+def begun(monkeypatch: pytest.MonkeyPatch) -> dict[Opening, object]:
+    """The models that are being preloaded; none at the start of a test."""
+    models: dict[Opening, object] = {}
+    monkeypatch.setattr(opening, "_ahead", models)
+    return models
 
 
 @pytest.mark.parametrize(
@@ -34,10 +35,10 @@ def nothing_begun(monkeypatch: pytest.MonkeyPatch) -> dict[Opening, object]:
         (["predict", "-m", "c.onnx", "-m", "b.onnx", "a.png"], "b.onnx"),
     ],
 )
-def test_simple_arguments_start_the_opening_early(arguments, model, nothing_begun):
-    ahead.begin(arguments)
+def test_simple_arguments_preload_the_model(arguments, model, begun):
+    preload.begin(arguments)
     path = None if model is None else Path(model).absolute()
-    assert list(nothing_begun) == [Opening(path, "auto", threads().count)]
+    assert list(begun) == [Opening(path, "auto", threads().count)]
 
 
 @pytest.mark.parametrize(
@@ -48,22 +49,22 @@ def test_simple_arguments_start_the_opening_early(arguments, model, nothing_begu
         ["predict", "a.png", "--threads=2"], ["predict", "a.png", "--model=b.onnx"],
     ],
 )  # fmt: skip
-def test_other_arguments_are_left_to_the_command(arguments, nothing_begun):
-    ahead.begin(arguments)
-    assert nothing_begun == {}
+def test_other_arguments_preload_nothing(arguments, begun):
+    preload.begin(arguments)
+    assert begun == {}
 
 
-def test_the_first_caller_gets_the_model_opened_early(model_file, nothing_begun):
+def test_the_first_caller_gets_the_preloaded_model(model_file, begun):
     what = Opening(model_file, "cpu", 1)
     opening.begin_ahead(what)
-    begun = nothing_begun[what]
-    assert begin(what) is begun
-    again = begin(what)
-    assert again is not begun
-    assert again.result()[1] == begun.result()[1]
+    first = begun[what]
+    assert begin(what) is first
+    second = begin(what)
+    assert second is not first
+    assert second.result()[1] == first.result()[1]
 
 
-def test_a_failure_is_reported_by_the_command_as_usual(tmp_path, cli, nothing_begun):
+def test_a_failure_is_reported_by_the_command_as_usual(tmp_path, cli):
     with pytest.raises(ModelError):
         begin(Opening(tmp_path / "absent.onnx", "cpu", 1)).result()
     code, _, err = cli("predict", "a.png", "-m", tmp_path / "absent.onnx")
@@ -71,7 +72,7 @@ def test_a_failure_is_reported_by_the_command_as_usual(tmp_path, cli, nothing_be
 
 
 def test_a_wrong_guess_is_discarded(tmp_path, model_file):
-    """``-m`` after ``--`` is a path: the guess is the tiny model, the command needs the bundled."""
+    """``-m`` after ``--`` is a path: the tiny model is preloaded, but the bundled one is needed."""
     (tmp_path / "a.png").write_bytes(encoded(galaxy(1)))
     done = subprocess.run(
         [sys.executable, "-m", "galaxy_edge", "predict", "--format", "jsonl", "a.png", "--", "-m",

@@ -1,0 +1,204 @@
+"""Scores and a typicality -> status and label.
+
+The only module that knows what classes and thresholds mean; all others ask it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from galaxy_edge.errors import ModelError
+from galaxy_edge.manifest import Manifest, check_threshold
+
+Status: TypeAlias = Literal["ok", "uncertain", "out_of_distribution", "error"]
+#: float32 [N, C], one probability per class, 0 to 1.
+Probabilities: TypeAlias = npt.NDArray[np.float32]
+
+#: Probabilities of three or more classes add up to 1, give or take the rounding of int8 and fp16.
+_SUM_TOLERANCE = 0.01
+
+
+class Scores(Mapping[str, float | None]):
+    """Class name to probability, read-only; every value is None for an input without a score.
+
+    Args:
+        classes: names, in the order of the values.
+        values: one probability per class, or None.
+    """
+
+    __slots__ = ("_classes", "_values")
+
+    def __init__(self, classes: tuple[str, ...], values: Sequence[float] | None) -> None:
+        self._classes = classes
+        self._values = (None,) * len(classes) if values is None else tuple(values)
+
+    def __getitem__(self, name: str) -> float | None:
+        try:
+            return self._values[self._classes.index(name)]
+        except ValueError:
+            raise KeyError(name) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._classes)
+
+    def __len__(self) -> int:
+        return len(self._classes)
+
+    def __hash__(self) -> int:
+        return hash((self._classes, self._values))
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a model decides on one image.
+
+    Attributes:
+        status: "ok"; "uncertain" for a score that the rule leaves open; "out_of_distribution" for
+            an image unlike those the model was trained on.
+        label: the class; None unless the status is "ok".
+        score: two classes: P(positive); more: the probability of the most probable class.
+        scores: the probability of every class.
+        typicality: share of the training kind that is less typical; None if the model does not
+            compute it.
+    """
+
+    status: Status
+    label: str | None
+    score: float
+    scores: Scores
+    typicality: float | None
+
+
+class Decision:
+    """The classes and the decision rule of a model.
+
+    Args:
+        manifest: the model's.
+        threshold: replaces the manifest's; see `DecisionRule.threshold`.
+
+    Raises:
+        UsageError: the threshold is not between 0 and 1.
+    """
+
+    def __init__(self, manifest: Manifest, threshold: float | None = None) -> None:
+        rule = manifest.decision
+        if threshold is not None:
+            check_threshold(threshold)
+            # A band chosen around one threshold says nothing about another.
+            rule = replace(rule, threshold=float(threshold), abstain=None)
+        self._manifest = manifest
+        self._rule = rule
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the scores."""
+        return self._manifest.classes
+
+    @property
+    def threshold(self) -> float | None:
+        """Two classes: a score above it is positive. More: below it is uncertain; None for none."""
+        return self._rule.threshold
+
+    @property
+    def two_classes(self) -> bool:
+        """Whether the score is P(positive) of a negative and a positive class."""
+        return len(self.classes) == 2
+
+    def probabilities(self, output: npt.NDArray[np.float32]) -> Probabilities:
+        """The model's output as one probability per class.
+
+        Args:
+            output: float32 [N, 1], P(positive), of a model for two classes; else float32 [N, C].
+
+        Returns:
+            float32 [N, C]; for two classes the second column is the output to the bit.
+
+        Raises:
+            ModelError: a value is not a probability.
+        """
+        # Not "any outside": NaN is neither inside nor outside.
+        if not np.all((output >= 0) & (output <= 1)):
+            raise ModelError("the model gives scores outside 0 to 1; the file is damaged")
+        if self.two_classes:
+            return np.concatenate([1 - output, output], axis=1)
+        if not np.all(np.abs(output.sum(axis=1) - 1) <= _SUM_TOLERANCE):
+            raise ModelError(
+                "the model gives scores that do not add up to 1 over its classes; the file is "
+                "damaged, or was made without a softmax"
+            )
+        return output
+
+    def choose(self, probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.intp]:
+        """The class each image is taken for, whatever its status.
+
+        Args:
+            probabilities: [N, C], 0 to 1.
+
+        Returns:
+            intp [N]: two classes: 1 where P(positive) is above the threshold, else 0; more: the
+            most probable class, the first of equals.
+        """
+        if not self.two_classes:
+            return np.asarray(np.argmax(probabilities, axis=1), np.intp)
+        # Compared as they are written into rows, so that a row agrees with its own numbers.
+        return np.asarray(decimals(probabilities[:, 1]) > (self.threshold or 0.0), np.intp)
+
+    def verdicts(
+        self, probabilities: Probabilities, typicality: npt.NDArray[np.float32] | None = None
+    ) -> list[Verdict]:
+        """Decide on images.
+
+        Args:
+            probabilities: float32 [N, C], from `probabilities`.
+            typicality: float32 [N]; None if the model does not compute it.
+        """
+        values = decimals(probabilities)
+        chosen = self.choose(values).tolist()
+        odd = [None] * len(values) if typicality is None else decimals(typicality).tolist()
+        return [
+            self._verdict(row, place, each)
+            for row, place, each in zip(values.tolist(), chosen, odd, strict=True)
+        ]
+
+    def _verdict(self, values: list[float], place: int, typicality: float | None) -> Verdict:
+        score = values[1] if self.two_classes else values[place]
+        status = self._status(score, typicality)
+        return Verdict(
+            status=status,
+            label=self.classes[place] if status == "ok" else None,
+            score=score,
+            scores=Scores(self.classes, values),
+            typicality=typicality,
+        )
+
+    def _status(self, score: float, typicality: float | None) -> Status:
+        rule = self._rule
+        limit = rule.ood_limit
+        # Not "below": NaN is not typical either.
+        if typicality is not None and limit is not None and not typicality >= limit:
+            return "out_of_distribution"
+        if rule.abstain is not None and rule.abstain[0] <= score <= rule.abstain[1]:
+            return "uncertain"
+        if not self.two_classes and rule.threshold is not None and score < rule.threshold:
+            return "uncertain"
+        return "ok"
+
+
+def decimals(values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """The shortest decimal of each float32 as a float64: 0.9812, not 0.9811999797821045.
+
+    Args:
+        values: any shape. What is float64 already is returned as it is.
+    """
+    if values.dtype != np.float32:
+        return np.asarray(values, np.float64)
+    found = np.array([float(str(value)) for value in values.ravel()], np.float64)
+    return found.reshape(values.shape)

@@ -1,0 +1,101 @@
+"""Inputs -> predictor -> output: the one loop behind `predict` and everything like it.
+
+It skips inputs of other shards, inputs that have a row already, and the output file itself, and
+counts what it writes. A new kind of input is an iterator of sources; a new kind of output is a
+writer of rows; neither needs a loop of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from galaxy_edge.inputs.formats import split_extension
+from galaxy_edge.inputs.shards import Shard
+from galaxy_edge.inputs.source import Source
+from galaxy_edge.outputs.output import Output
+from galaxy_edge.outputs.resume import Origin
+from galaxy_edge.predictor import Predictor
+from galaxy_edge.results import Tally
+
+
+def origin(predictor: Predictor) -> Origin:
+    """What the rows of a predictor have in common; an output is opened for it."""
+    return Origin(
+        predictor.decision.classes, predictor.sha256, predictor.threshold, predictor.digest
+    )
+
+
+def run(
+    inputs: Iterable[Source | None],
+    predictor: Predictor,
+    output: Output,
+    *,
+    shard: Shard | None = None,
+    progress: Callable[[], None] = lambda: None,
+    note: Callable[[str], None] = lambda text: None,
+) -> Tally:
+    """Classify inputs and write a row for each, in order.
+
+    Args:
+        inputs: sources; None means that no other is available now, so that what was taken is
+            finished first.
+        predictor: gives the verdicts.
+        output: takes the rows. Inputs whose rows it has already are skipped.
+        shard: take only the inputs of this share.
+        progress: called after each row.
+        note: called with a sentence for the user, about how an input was read.
+
+    Returns:
+        Counts of all rows of the output, those of an earlier run included.
+    """
+    tally = output.earlier.tally
+    for prediction in predictor.predict_many(_wanted(inputs, output, shard)):
+        output.writer.write(prediction)
+        tally.add(prediction.status, prediction.label)
+        for text in prediction.notes:
+            note(f"{prediction.id or prediction.path or 'an input'}: {text}")
+        progress()
+    return tally
+
+
+def summary(tally: Tally, predictor: Predictor) -> str:
+    """One line about a run, for people."""
+    counts = [f"{tally.labels[name]} {name}" for name in predictor.decision.classes]
+    counts += [
+        f"{count} {status.replace('_', ' ')}"
+        for status in ("uncertain", "out_of_distribution")
+        if (count := tally.statuses[status])
+    ]
+    before = f"{tally.earlier} of them earlier, " if tally.earlier else ""
+    return (
+        f"{tally.total} images: {before}{', '.join(counts)}, {tally.failed} failed "
+        f"({predictor.provider})"
+    )
+
+
+def _wanted(
+    inputs: Iterable[Source | None], output: Output, shard: Shard | None
+) -> Iterator[Source | None]:
+    for source in inputs:
+        if source is not None and (
+            _is_output(source, output.path)
+            or (shard is not None and not shard.has(source.path or source.id or ""))
+            or output.earlier.take(source.id, source.path)
+        ):
+            continue
+        yield source
+
+
+def _is_output(source: Source, output: Path | None) -> bool:
+    """Whether a source, from a folder for example, is the file that the rows go to."""
+    if output is None:
+        return False
+    for file in source.files:
+        if isinstance(file, bytes):
+            continue
+        path = split_extension(os.fspath(file))[0]
+        if Path(path).name == output.name and os.path.exists(path):  # noqa: PTH110
+            return output.exists() and output.samefile(path)
+    return False

@@ -1,0 +1,85 @@
+"""Write rows as text to a stream: table, JSON Lines, CSV."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Protocol, TextIO
+
+from galaxy_edge.outputs.text import csv_line, printable
+from galaxy_edge.results import Prediction, columns
+
+
+class Writer(Protocol):
+    """Writes predictions one by one."""
+
+    def write(self, prediction: Prediction) -> None:
+        """Write one prediction."""
+
+
+class JsonLinesWriter:
+    """One JSON object per line, in ASCII, so that no file name can break a line."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, prediction: Prediction) -> None:
+        """Write one line."""
+        self._stream.write(json.dumps(prediction.row()) + "\n")
+
+
+class CsvWriter:
+    """Rows under a header, quoted after RFC 4180; None is an empty cell.
+
+    Args:
+        stream: the output.
+        classes: classes of the model; they determine the columns.
+        header: write the names of the columns first.
+    """
+
+    def __init__(self, stream: TextIO, classes: Sequence[str], *, header: bool = True) -> None:
+        self._stream = stream
+        if header:
+            self._stream.write(csv_line(columns(classes)))
+
+    def write(self, prediction: Prediction) -> None:
+        """Write one row."""
+        self._stream.write(csv_line(prediction.row().values()))
+
+
+class TableWriter:
+    """A table for people: verdict, score and path.
+
+    Args:
+        stream: the output.
+        classes: classes of the model; they determine the width of the first column.
+        colour: colour the verdicts (for a terminal).
+    """
+
+    def __init__(self, stream: TextIO, classes: Sequence[str], *, colour: bool = False) -> None:
+        self._stream = stream
+        self._last = classes[-1]
+        self._colour = colour
+        self._width = max(len(name) for name in (*classes, "verdict"))
+        self._stream.write(f"{'verdict':<{self._width}}  {'score':>6}  path\n")
+
+    def write(self, prediction: Prediction) -> None:
+        """Write one row."""
+        name = prediction.id or prediction.path or "-"
+        verdict = prediction.label or prediction.status
+        if prediction.score is None:
+            score, name = "-", f"{name}: {prediction.error}"
+        else:
+            score = f"{prediction.score:.4f}"
+        cell = f"{verdict:<{self._width}}"
+        if self._colour:
+            cell = f"\x1b[{self._shade(prediction)}m{cell}\x1b[0m"
+        self._stream.write(f"{cell}  {score:>6}  {printable(name)}\n")
+
+    def _shade(self, prediction: Prediction) -> int:
+        """Red for an error, grey for no label, green for the last class, yellow for the others."""
+        if prediction.status == "error":
+            return 31
+        if prediction.label is None:
+            return 90
+        return 32 if prediction.label == self._last else 33
