@@ -37,7 +37,12 @@ IMAGES = {
 
 
 def file(
-    path: Path, rule: DecisionRule | None = None, *, softmax: bool = True, width: int = 3
+    path: Path,
+    rule: DecisionRule | None = None,
+    *,
+    softmax: bool = True,
+    width: int = 3,
+    classes: tuple[str, ...] = (),
 ) -> Path:
     """Write a model whose class is the brightest colour, and whose typicality is its brightness."""
     nodes = [
@@ -63,7 +68,7 @@ def file(
     )  # fmt: skip
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     manifest = Manifest(
-        classes=CLASSES, outputs=Outputs("scores", "typicality"),
+        classes=classes or CLASSES, outputs=Outputs("scores", "typicality"),
         decision=rule or DecisionRule(None),
         preprocessing=Preprocessing(size=8),
         golden=(Golden(encoded(IMAGES["a.png"]), "00", (0.98, 0.01, 0.01)),),
