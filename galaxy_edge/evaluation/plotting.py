@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
+import numpy.typing as npt
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
+
+from galaxy_edge.outputs.text import printable
 
 
 @contextmanager
@@ -36,3 +40,35 @@ def plain_numbers(axis: Axis) -> None:
 def say(axes: Axes, text: str) -> None:
     """Write a sentence in the middle of an empty diagram."""
     axes.text(0.5, 0.5, text, ha="center", va="center", backgroundcolor="white")
+
+
+def confusion(classes: Sequence[str], table: npt.ArrayLike) -> bytes:
+    """A confusion matrix: numbers of images, and shares of the true class as shades.
+
+    Args:
+        classes: names of the C classes.
+        table: int [C, C], the true class by row and the called class by column.
+
+    Returns:
+        The contents of a PNG file.
+    """
+    counts = np.asarray(table)
+    with np.errstate(invalid="ignore"):
+        shares = counts / counts.sum(axis=1, keepdims=True)
+    names = [printable(name) for name in classes]
+    side = 2.4 + 0.8 * len(names)
+    with drawn(side + 0.8, side) as (figure, file):
+        axes = figure.subplots()
+        image = axes.imshow(np.nan_to_num(shares), cmap="Blues", vmin=0, vmax=1)
+        for (row, column), count in np.ndenumerate(counts):
+            share = shares[row, column]
+            axes.text(
+                column, row, f"{count:,}" + ("" if np.isnan(share) else f"\n{share:.2f}"),
+                ha="center", va="center", fontsize="small",
+                color="white" if share > 0.6 else "#222222",
+            )  # fmt: skip
+        axes.set_xticks(range(len(names)), names, rotation=35, ha="right")
+        axes.set_yticks(range(len(names)), names)
+        axes.set(xlabel="called", ylabel="true class", title="Confusion: images, share of the row")
+        figure.colorbar(image, ax=axes, shrink=0.8)
+    return file.getvalue()

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from galaxy_edge.evaluation.bootstrap import Bootstrap, Interval, Scores
 from galaxy_edge.evaluation.classes.intervals import Labels, Ranking
@@ -193,10 +192,3 @@ def mistakes(
     for (label, called), rows in sorted(found.items(), key=lambda pair: (-len(pair[1]), pair[0])):
         rows.sort(key=lambda row: -row[0])
         yield label, called, [(source, number, row) for _, source, number, row in rows[:each]]
-
-
-def as_shares(confusion: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
-    """Each row of a confusion matrix divided by its sum; NaN for a class without images."""
-    table = np.array(confusion, np.float64)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(table / table.sum(axis=1, keepdims=True), np.float64)

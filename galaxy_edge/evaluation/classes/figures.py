@@ -5,16 +5,15 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from PIL import Image
 from sklearn.metrics import roc_curve
 
 from galaxy_edge.drawing.sheet import contact_sheet
-from galaxy_edge.evaluation.classes.evaluation import ClassEvaluation, as_shares, mistakes
+from galaxy_edge.evaluation.classes.evaluation import ClassEvaluation, mistakes
 from galaxy_edge.evaluation.measures import BINS
-from galaxy_edge.evaluation.plotting import drawn, plain_numbers, say
+from galaxy_edge.evaluation.plotting import confusion, drawn, plain_numbers, say
 from galaxy_edge.evaluation.text import number
 from galaxy_edge.evaluation.wrong import picture
 from galaxy_edge.inputs.preprocessing import Stretch
@@ -28,8 +27,9 @@ _EACH, _PAIRS = 6, 12
 
 def pictures(evaluation: ClassEvaluation, stretch: Stretch) -> dict[str, tuple[str, bytes]]:
     """Every picture: file name to heading and PNG."""
+    table = confusion(evaluation.run.classes, evaluation.overall.confusion)
     return {
-        "confusion.png": ("Confusion matrix", confusion(evaluation)),
+        "confusion.png": ("Confusion matrix", table),
         "roc.png": ("ROC, each class against all others", roc(evaluation)),
         "reliability.png": ("Reliability", reliability(evaluation)),
         "mistakes.png": (
@@ -37,31 +37,6 @@ def pictures(evaluation: ClassEvaluation, stretch: Stretch) -> dict[str, tuple[s
             sheet(evaluation, stretch),
         ),
     }
-
-
-def confusion(evaluation: ClassEvaluation) -> bytes:
-    """The confusion matrix: counts, and shares of the true class as shades."""
-    names = [printable(name) for name in evaluation.run.classes]
-    side = 2.4 + 0.8 * len(names)
-    with drawn(side + 0.8, side) as (figure, file):
-        axes = figure.subplots()
-        shares = as_shares(evaluation.overall.confusion)
-        image = axes.imshow(np.nan_to_num(shares), cmap="Blues", vmin=0, vmax=1)
-        for row, counts in enumerate(evaluation.overall.confusion):
-            for column, count in enumerate(counts):
-                share = shares[row, column]
-                text = f"{count:,}" + ("" if np.isnan(share) else f"\n{share:.2f}")
-                dark = share > 0.6
-                axes.text(
-                    column, row, text, ha="center", va="center", fontsize="small",
-                    color="white" if dark else "#222222",
-                )  # fmt: skip
-        places = range(len(names))
-        axes.set_xticks(places, names, rotation=35, ha="right")
-        axes.set_yticks(places, names)
-        axes.set(xlabel="called", ylabel="true class", title="Confusion: images, share of the row")
-        figure.colorbar(image, ax=axes, shrink=0.8)
-    return file.getvalue()
 
 
 def roc(evaluation: ClassEvaluation) -> bytes:
