@@ -52,15 +52,17 @@ def rows(path: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
     reader = {".csv": _csv, ".parquet": _parquet}.get(kind, _fits)
     try:
         yield from reader(path, columns)
-    except (UsageError, OSError):
+    except UsageError:
         raise
     except ModuleNotFoundError as error:
         extra = "parquet" if kind == ".parquet" else "fits"
         raise UsageError(
             f"{path} needs {error.name}, which is not installed: pip install 'galaxy-edge[{extra}]'"
         ) from error
-    # The libraries raise nearly anything for a damaged file.
+    # The libraries raise nearly anything for a damaged file, OSError without a number included.
     except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise UsageError(f"{path} cannot be read as a {kind[1:]} table: {error}") from error
 
 
