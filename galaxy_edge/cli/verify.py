@@ -37,6 +37,6 @@ def verify(
     found = check(predictor)
     allowed = predictor.manifest.tolerance if tolerance is None else tolerance
     typer.echo(f"{describe(found)} ({predictor.provider})")
-    if found.note:
+    if found.note and found.compared:
         typer.echo(f"galaxy-edge: {found.note}", err=True)
     found.check(allowed)

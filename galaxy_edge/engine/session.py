@@ -149,7 +149,9 @@ class Session:
             raise ModelError(f"onnxruntime cannot run the model: {error}") from error
         return Result(
             self._decision.probabilities(np.asarray(scores, dtype=np.float32)),
-            np.asarray(typicality[0], dtype=np.float32) if typicality else None,
+            self._decision.typicalities(np.asarray(typicality[0], dtype=np.float32))
+            if typicality
+            else None,
         )
 
     def _check_signature(self) -> None:
