@@ -23,10 +23,10 @@ _LEAST = 0.02
 _MOST_INSIDE = 0.1
 #: The edge of padding is straight, to this many pixels.
 _STRAIGHT = 1.5
-#: Of the pixels beside padding, at least this share is above the median of the image, and as many
-#: below; and as many are above the next pixel inwards, and below it. Noise is like this. Around a
-#: galaxy on a constant sky, nearly all are faint and rise inwards.
-_LEAST_ON_EACH_SIDE = 0.2
+#: Of the pixels beside padding, at least these shares are above the faintest quarter of the image,
+#: below its median, and above and below the next pixel inwards. Noise is like this. Around a galaxy
+#: on a constant sky, nearly all are among the faintest and rise inwards.
+_ABOVE, _BELOW, _EITHER_WAY = 0.3, 0.1, 0.2
 
 Mask = npt.NDArray[np.bool_]
 
@@ -94,6 +94,9 @@ def _is_padding(band: npt.NDArray[np.generic], value: float, mask: Mask) -> bool
     edge, rise = np.concatenate(edges), np.concatenate(rises)
     if edge.size < _RUN:
         return False
-    middle = np.median(pixels[inside])
-    sides = [np.mean(edge > middle), np.mean(edge < middle), np.mean(rise > 0), np.mean(rise < 0)]
-    return bool(min(sides) >= _LEAST_ON_EACH_SIDE)
+    quarter, middle = np.percentile(pixels[inside], (25, 50))
+    return bool(
+        np.mean(edge > quarter) >= _ABOVE
+        and np.mean(edge < middle) >= _BELOW
+        and min(np.mean(rise > 0), np.mean(rise < 0)) >= _EITHER_WAY
+    )
