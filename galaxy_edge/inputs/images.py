@@ -16,10 +16,11 @@ Every input becomes 8-bit RGB in the same way:
 from __future__ import annotations
 
 import hashlib
+import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from galaxy_edge.errors import ImageError
 from galaxy_edge.inputs.content import MAX_PIXELS, Opened
 from galaxy_edge.inputs.formats import PILLOW
+from galaxy_edge.inputs.locks import fork_safe_lock
 from galaxy_edge.inputs.preprocessing import Preprocessing, Stretch
 from galaxy_edge.inputs.source import Content, Source
 
@@ -36,6 +38,9 @@ Pixels: TypeAlias = npt.NDArray[np.uint8]
 #: The longest side of JPEG and GIF. The weights of a resizing filter grow with the side, to
 #: gigabytes for a file of kilobytes that is one pixel high.
 MAX_SIDE = 65_535
+
+#: Held while astropy is imported.
+_importing = fork_safe_lock()
 
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -191,9 +196,15 @@ def _check_bands(content: Opened) -> None:
 
 
 def _from_fits(content: Opened, stretch: Stretch) -> Image.Image:
+    return Image.fromarray(_fits_reader().rgb(content, stretch))
+
+
+def _fits_reader() -> Any:
     try:
         # Astropy takes longer to import than everything else here, and many users have no FITS.
-        from galaxy_edge.inputs import fits  # noqa: PLC0415
+        # A thread that comes while another thread's import fails would see half a module.
+        with _importing:
+            return importlib.import_module("galaxy_edge.inputs.fits")
     except ModuleNotFoundError as error:
         raise ImageError(
             f"FITS needs {error.name}, which is not installed: pip install 'galaxy-edge[fits]'"
@@ -205,7 +216,14 @@ def _from_fits(content: Opened, stretch: Stretch) -> Image.Image:
             f"FITS needs astropy, which cannot start: {error}; set HOME to a folder that can be "
             "written to"
         ) from error
-    return Image.fromarray(fits.rgb(content, stretch))
+    except MemoryError:
+        raise
+    # Versions that do not fit each other raise nearly anything.
+    except Exception as error:
+        raise ImageError(
+            f"FITS needs astropy, which cannot start: {error}; install it again with pip install "
+            "--force-reinstall 'galaxy-edge[fits]'"
+        ) from error
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -58,8 +58,8 @@ def expand(
                 elif name := line.rstrip(b"\r\n"):
                     yield os.fsdecode(name)
             continue
-        path, extension = split_extension(argument)
-        suffix = "" if extension is None else f"[{extension}]"
+        path, _ = split_extension(argument)
+        suffix = argument.removeprefix(path)
         for found in _matches(path):
             yield from (image + suffix for image in _images(found, recursive=recursive))
 
