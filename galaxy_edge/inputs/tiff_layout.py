@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal, TypeAlias
@@ -22,6 +23,12 @@ DEFLATE = frozenset({8, 32946})
 ASSOCIATED, UNASSOCIATED, COREL_ALPHA = 1, 2, 999
 
 _UNTIL_THE_END = 2**32 - 1
+#: The tags that `layout_of` reads.
+_USED = frozenset({
+    256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 317, 322, 323, 324, 325, 332, 338, 339,
+    530, 532, 32997,
+})  # fmt: skip
+_MOST_TAGS = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +92,29 @@ def tags_of(file: BinaryIO) -> Tags:
     """The tags of the first picture, as Pillow reads them.
 
     Raises:
-        ImageError: the file ends before its tags.
+        ImageError: the file ends before its tags, so that Pillow would fall back on defaults.
     """
     header = file.read(8)
-    if 43 in header[2:4]:
-        header += file.read(8)  # BigTIFF
+    big = 43 in header[2:4]
+    if big:
+        header += file.read(8)
     try:
         tags = ImageFileDirectory_v2(header)
-        file.seek(tags.next)
+        place = tags.next
+        file.seek(place)
         tags.load(file)
+        file.seek(place)
+        order = "<" if header[:1] == b"I" else ">"
+        count, entry = (order + "Q", order + "H18x") if big else (order + "H", order + "H10x")
+        (entries,) = struct.unpack(count, file.read(struct.calcsize(count)))
+        content = file.read(min(entries, _MOST_TAGS) * struct.calcsize(entry))
+        named = {tag for (tag,) in struct.iter_unpack(entry, content)}
     except Exception as error:  # Pillow raises nearly anything for damaged data
         raise ImageError(f"damaged or truncated: the tags of a TIFF: {error}") from error
+    if len(content) != entries * struct.calcsize(entry):
+        raise ImageError("damaged or truncated: the tags of a TIFF end too soon")
+    if lost := sorted((named & _USED) - set(tags)):
+        raise ImageError(f"damaged or truncated: tag {lost[0]} of a TIFF cannot be read")
     return tags
 
 
