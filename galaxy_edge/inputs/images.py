@@ -19,6 +19,7 @@ Every input becomes 8-bit RGB in the same way:
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -319,7 +320,8 @@ def _faults_as_image_errors() -> Iterator[None]:
     except MemoryError as error:
         raise ImageError("too large: it does not fit into memory") from error
     except OSError as error:
-        if str(error).startswith("decoder error"):  # Pillow's words for what libtiff reports
+        # Pillow's words for what libtiff reports; older versions give only the number.
+        if re.fullmatch(r"(decoder error )?-\d+", str(error)):
             raise ImageError(
                 "damaged or truncated: the compressed pixels cannot be decoded"
             ) from error

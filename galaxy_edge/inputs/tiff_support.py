@@ -166,6 +166,7 @@ def _misread(layout: Layout) -> str | None:
         (PALETTE, (8,)), (BLACK_IS_0, (1,)),
     )  # fmt: skip
     raw = layout.compression == RAW and not one_letter
-    if raw or (layout.samples > 1 and colour not in (RGB, CMYK)):
+    mixed = any(layout.extra) and len(layout.extra) > 1
+    if raw or mixed or (layout.samples > 1 and colour not in (*_GREY, RGB, CMYK)):
         return f"{described(layout)}; save it without planes (PlanarConfiguration 1)"
     return None
