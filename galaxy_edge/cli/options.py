@@ -59,5 +59,12 @@ Softening = Annotated[
         rich_help_panel=_FITS,
     ),
 ]
+BitDepth = Annotated[
+    int | None,
+    typer.Option(
+        metavar="BITS",
+        help="Bits used in 16-bit grey images, 8 to 16; 12 for a 12-bit camera.",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print no progress and no summary.")]
 ModelFile = Annotated[Path | None, typer.Argument(metavar="MODEL", show_default="the bundled one")]

@@ -13,6 +13,7 @@ from galaxy_edge.cli.notes import Notes
 from galaxy_edge.cli.options import (
     Bands,
     BatchSize,
+    BitDepth,
     Device,
     Minimum,
     Model,
@@ -76,6 +77,7 @@ def predict(
     stretch: StretchRange = None,
     q: Softening = None,
     minimum: Minimum = None,
+    bit_depth: BitDepth = None,
     quiet: Quiet = False,
 ) -> None:
     """Classify galaxy cutouts.
@@ -103,7 +105,7 @@ def predict(
         threads=threads,
         threshold=threshold,
         batch_size=batch_size,
-        stretch=parsing.stretch(bands, minimum, stretch, q),
+        stretch=parsing.stretch(bands, minimum, stretch, q, bit_depth),
         digest=digest,
     )
     for note in predictor.notes:

@@ -17,10 +17,8 @@ from typing import BinaryIO, Self
 
 from galaxy_edge.errors import ImageError
 from galaxy_edge.inputs.formats import FITS_STARTS, File, split_extension
+from galaxy_edge.inputs.limits import MAX_PIXELS
 
-#: Larger images are refused before their pixels are decoded. At this size, 256 MiB of RGB, Pillow
-#: starts to warn of decompression bombs.
-MAX_PIXELS = 89_478_485
 #: Larger files are refused before they are read, unless they are FITS. Pillow reads at most eight
 #: bytes per pixel (16-bit RGBA).
 MAX_BYTES = 8 * MAX_PIXELS

@@ -19,6 +19,8 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".gif",
 #: FITS may be compressed, which adds a second suffix.
 FITS_SUFFIXES = frozenset({".fits", ".fit", ".fts"})
 _COMPRESSED = frozenset({".gz", ".bz2", ".fz"})
+#: First bytes of TIFF. Pillow also reads the last two, whose number has the wrong byte order.
+TIFF_STARTS = frozenset({b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"MM*\0", b"II\0*"})
 #: First bytes of FITS, and of gzip and bzip2, which may contain FITS; unique among the formats.
 FITS_STARTS = (b"SIMPLE  =", b"\x1f\x8b", b"BZh")
 #: An extension, and what CFITSIO also allows here: several brackets, or a number after a plus sign.

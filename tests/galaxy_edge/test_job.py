@@ -112,9 +112,9 @@ def test_the_output_among_the_inputs_is_skipped(
 def test_notes_about_inputs_name_the_input(predictor: Predictor, tmp_path: Path, monkeypatch):
     read = images._rgb
 
-    def noting(content, stretch):
-        content.notes.append("has two images; the first was taken")
-        return read(content, stretch)
+    def noting(content, stretch, notes):
+        notes.append("has two images; the first was taken")
+        return read(content, stretch, notes)
 
     monkeypatch.setattr(images, "_rgb", noting)
     found = []
