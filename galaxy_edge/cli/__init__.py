@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from galaxy_edge.cli.faults import memory_fault
+
 __all__ = ["main", "script"]
 
 
@@ -22,6 +24,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         preload.begin(arguments)
         # Imports Typer while the model loads.
         from galaxy_edge.cli.application import run
+    except (ImportError, OSError, MemoryError) as error:
+        # `run` would report it, but there is no memory to import it.
+        if fault := memory_fault(error):
+            print(f"galaxy-edge: {fault}", file=sys.stderr)
+            sys.exit(2)
+        raise
     finally:
         gc.enable()
     run(arguments)
