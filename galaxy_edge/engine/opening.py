@@ -79,7 +79,7 @@ def _regular(path: Path) -> Path:
     if stat.S_ISDIR(mode):
         raise ModelError("it is a folder; name an .onnx file")
     if not stat.S_ISREG(mode):
-        raise ModelError("it is not a regular file; save the model to one first")
+        raise ModelError("it is not a regular file; copy the model to one")
     return path
 
 

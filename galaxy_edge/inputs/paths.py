@@ -89,9 +89,9 @@ def _with_literal_folder(pattern: str) -> str:
     """
     for place in reversed(range(len(pattern))):
         folder = pattern[:place]
-        if pattern[place] in _SEPARATORS and not {"*", "?"} & {*folder}:
-            if os.path.isdir(folder):  # noqa: PTH112 - never raises
-                return glob.escape(folder) + pattern[place:]
+        literal = pattern[place] in _SEPARATORS and not {"*", "?"} & {*folder}
+        if literal and os.path.isdir(folder):  # noqa: PTH112 - never raises
+            return glob.escape(folder) + pattern[place:]
     return pattern
 
 
@@ -119,7 +119,7 @@ def _listed(stdin: BinaryIO, *, null: bool) -> Iterator[str | None]:
 
 
 def _records(stdin: BinaryIO, *, null: bool) -> Iterator[bytes | None]:
-    """Yield lines, or what NUL separates, as soon as they arrive; None before a read would block."""
+    """Yield lines (or what NUL ends) as soon as they arrive, and None before a read would block."""
     handle = _handle(stdin)
     rest = b""
     is_checked = False
