@@ -7,7 +7,6 @@ import io
 import re
 from collections.abc import Iterable
 
-
 #: Text that a spreadsheet would run as a formula, after any number of apostrophes: the characters
 #: that OWASP lists under "CSV Injection", in their full width too.
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from galaxy_edge.cli.notes import Notes
 
 from galaxy_edge import Predictor, Source
 from galaxy_edge import job as jobs
+from galaxy_edge.cli.notes import Notes
 from galaxy_edge.inputs import images
 from galaxy_edge.inputs.shards import Shard
 from galaxy_edge.outputs.output import opened

@@ -80,9 +80,11 @@ def test_a_zip_file_checks_the_machine_and_measures_itself(site: Path, archive: 
     assert (done.returncode, done.stderr) == (0, "")
     assert f"galaxy-edge  {versions.VERSION}" in done.stdout
     assert "cpu          yes: 8 of 8" in done.stdout
-    done = run(site, archive, "benchmark", "--seconds", "0.2")
+    example = ROOT / "examples" / "gan_0.png"
+    code = f"import sys; sys.path.insert(0, {str(archive)!r})\n"
+    code += f"from galaxy_edge.benchmark.cold import predict; predict({str(example)!r}, [])"
+    done = run(site, "-c", code)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "process, start to end" in done.stdout
 
 
 def test_a_frozen_program_starts_itself_again(monkeypatch: pytest.MonkeyPatch):
@@ -145,6 +147,6 @@ def test_a_zip_file_without_the_model_is_reported(site: Path, tmp_path: Path):
 def test_the_version_of_the_source_is_that_of_the_distribution():
     from importlib.metadata import version
 
-    assert versions.VERSION == version("galaxy-edge")
+    assert version("galaxy-edge") == versions.VERSION
     assert versions.installed("galaxy-edge") == versions.VERSION
     assert versions.installed("no-such-distribution") is None
