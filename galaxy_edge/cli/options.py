@@ -13,7 +13,11 @@ Model = Annotated[
 ]
 Threshold = Annotated[
     float | None,
-    typer.Option(help="A score above it gives the positive class.", show_default="the model's"),
+    typer.Option(
+        help="Two classes: a score above it gives the positive class. Three or more: the verdict "
+        "is uncertain if no class has a probability of at least this.",
+        show_default="the model's",
+    ),
 ]
 BatchSize = Annotated[int, typer.Option(help="Maximum batch size.")]
 Threads = Annotated[

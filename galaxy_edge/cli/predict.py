@@ -41,6 +41,14 @@ def predict(
     recursive: Annotated[
         bool, typer.Option("-r", "--recursive", help="Include subfolders.")
     ] = False,
+    null: Annotated[
+        bool,
+        typer.Option(
+            "-0",
+            "--null",
+            help="Paths on stdin end with NUL, not with a newline, as from find -print0.",
+        ),
+    ] = False,
     device: Device = "auto",
     threshold: Threshold = None,
     form: Annotated[
@@ -97,6 +105,8 @@ def predict(
         raise UsageError(
             "a table has no column for --digest; use --format jsonl or csv, or -o FILE.csv"
         )
+    if null and "-" not in paths:
+        raise UsageError("-0 needs the argument -, which reads paths from stdin")
     share = None if shard is None else Shard.parse(shard)
     parsing.check_not_an_input(output, [*paths, *([str(model)] if model else [])])
     predictor = Predictor(
@@ -114,6 +124,7 @@ def predict(
         paths,
         sys.stdin.buffer,
         recursive=recursive,
+        null=null,
         bands=predictor.preprocessing.stretch.bands,
     )
     noted = Notes()

@@ -110,10 +110,7 @@ class Session:
                     break
             faults[_NAMES[provider]] = _reason(provider) or fault
         if faults and device != "auto":
-            raise DeviceError(
-                f"the device {device} does not work here: {faults[device]}; --device auto takes "
-                "the best that does"
-            )
+            raise DeviceError(f"the device {device} does not work here: {faults[device]}")
         self.notes = tuple(f"{name} is not used: {fault}" for name, fault in faults.items())
         # Nor may it change to the CPU later, between two batches.
         self._session.disable_fallback()

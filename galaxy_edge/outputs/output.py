@@ -221,6 +221,10 @@ def _writer(
         return JsonLinesWriter(stream)
     if form == "csv":
         return CsvWriter(stream, origin.classes, header=not begun)
-    # https://no-color.org
-    colour = stream.isatty() and not os.environ.get("NO_COLOR")
-    return TableWriter(stream, origin.classes, origin.statuses, colour=colour)
+    return TableWriter(stream, origin.classes, origin.statuses, colour=_takes_colour(stream))
+
+
+def _takes_colour(stream: TextIO) -> bool:
+    # https://no-color.org; a dumb terminal, such as a shell in Emacs, shows the codes as text.
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return stream.isatty() and not plain

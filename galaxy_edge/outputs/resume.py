@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
 from galaxy_edge.errors import UsageError
+from galaxy_edge.outputs.text import csv_text
 from galaxy_edge.results import Row, Tally, columns
 
 TextForm: TypeAlias = Literal["jsonl", "csv"]
@@ -155,4 +156,4 @@ def _parse(record: bytes, form: TextForm, names: tuple[str, ...]) -> Row:
             raise ValueError
         return row
     (values,) = csv.reader([record.decode("utf-8", "surrogateescape")], strict=True)
-    return dict(zip(names, values, strict=True))
+    return dict(zip(names, map(csv_text, values), strict=True))
