@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from galaxy_edge.errors import GalaxyEdgeError
 
-#: What the system's loader, C++, onnxruntime, Python's threads and Python itself say without memory.
+#: What the system's loader, C++, onnxruntime, Python's threads and Python say without memory.
 #: An extension module that cannot be loaded for this reason raises ImportError.
 _NO_MEMORY = re.compile(
     "failed to map segment|cannot allocate memory|failed to allocate memory|bad_alloc"

@@ -98,6 +98,7 @@ def predict(
     from galaxy_edge.inputs.paths import sources
     from galaxy_edge.inputs.shards import Shard
     from galaxy_edge.outputs.output import form_of, opened
+    from galaxy_edge.outputs.text import printable
     from galaxy_edge.predictor import Predictor
 
     form = form or form_of(output)
@@ -119,7 +120,7 @@ def predict(
         digest=digest,
     )
     for note in predictor.notes:
-        print(f"galaxy-edge: {note}", file=sys.stderr)
+        print(f"galaxy-edge: {printable(note)}", file=sys.stderr)
     inputs = sources(
         paths,
         sys.stdin.buffer,

@@ -32,6 +32,7 @@ class Opened:
 
     Args:
         files: paths or bytes; a path may name a FITS extension.
+        banded: whether each file should hold one band.
 
     Attributes:
         streams: each file, at its first byte.
@@ -44,7 +45,8 @@ class Opened:
         OSError: a file cannot be opened or read.
     """
 
-    def __init__(self, files: Sequence[File]) -> None:
+    def __init__(self, files: Sequence[File], *, banded: bool = False) -> None:
+        self.banded = banded
         self.streams: list[BinaryIO] = []
         self.extensions: list[str | None] = []
         self.fits: list[bool] = []

@@ -19,12 +19,11 @@ Every input becomes 8-bit RGB in the same way:
 from __future__ import annotations
 
 import hashlib
-import importlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO, TypeAlias
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -34,17 +33,14 @@ from galaxy_edge.errors import ImageError
 from galaxy_edge.inputs.colour_key import correct_key
 from galaxy_edge.inputs.content import Opened
 from galaxy_edge.inputs.depth import eight_bits, note_small_range
+from galaxy_edge.inputs.fits_import import fits_reader
 from galaxy_edge.inputs.formats import PILLOW, TIFF_STARTS
 from galaxy_edge.inputs.limits import check_size
-from galaxy_edge.inputs.locks import fork_safe_lock
 from galaxy_edge.inputs.preprocessing import Preprocessing, Stretch
 from galaxy_edge.inputs.source import Content, Source
 from galaxy_edge.inputs.unidentified import unidentified
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
-
-#: Held while astropy is imported.
-_importing = fork_safe_lock()
 
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -146,7 +142,7 @@ def _open(given: Source | Content) -> Iterator[Opened | Image.Image | npt.NDArra
     if isinstance(source.content, (np.ndarray, Image.Image)):
         yield source.content
     else:
-        with Opened(source.files) as opened:
+        with Opened(source.files, banded=isinstance(source.content, tuple)) as opened:
             yield opened
 
 
@@ -165,7 +161,7 @@ def _rgb(
         return _from_array(content)
     if isinstance(content, Image.Image):
         return _from_image(content, stretch.bit_depth, notes)
-    if len(content.streams) != 1:
+    if content.banded:
         _check_bands(content)
     if content.fits[0]:
         return _from_fits(content, stretch)
@@ -222,34 +218,7 @@ def _check_bands(content: Opened) -> None:
 
 
 def _from_fits(content: Opened, stretch: Stretch) -> Image.Image:
-    return Image.fromarray(_fits_reader().rgb(content, stretch))
-
-
-def _fits_reader() -> Any:
-    try:
-        # Astropy takes longer to import than everything else here, and many users have no FITS.
-        # A thread that comes while another thread's import fails would see half a module.
-        with _importing:
-            return importlib.import_module("galaxy_edge.inputs.fits")
-    except ModuleNotFoundError as error:
-        raise ImageError(
-            f"FITS needs {error.name}, which is not installed: pip install 'galaxy-edge[fits]'"
-        ) from error
-    except OSError as error:
-        # Astropy reads its configuration from the home folder, and fails if it may not enter it
-        # (the user of a daemon).
-        raise ImageError(
-            f"FITS needs astropy, which cannot start: {error}; set HOME to a folder that can be "
-            "written to"
-        ) from error
-    except MemoryError:
-        raise
-    # Versions that do not fit each other raise nearly anything.
-    except Exception as error:
-        raise ImageError(
-            f"FITS needs astropy, which cannot start: {error}; install it again with pip install "
-            "--force-reinstall 'galaxy-edge[fits]'"
-        ) from error
+    return Image.fromarray(fits_reader().rgb(content, stretch))
 
 
 def _to_rgb(image: Image.Image, bit_depth: int, notes: list[str]) -> Image.Image:

@@ -199,3 +199,14 @@ def test_the_self_check_looks_further_if_its_own_examples_cannot_be_compared(
 
     with pytest.raises(ModelError, match="failed its self-check"):
         Predictor(changed(model_file, tmp_path / "m.onnx", hidden))
+
+
+def test_the_name_of_a_model_cannot_control_the_terminal(
+    model_file: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "e\x1b[31mX.onnx"
+    changed(model_file, path, lambda manifest: replace(manifest, golden=()))
+    _, _, err = cli("predict", Path(__file__).parents[2] / "examples", "-m", path.name)
+    assert "carries no golden examples" in err
+    assert "\x1b" not in err
