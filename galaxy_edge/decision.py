@@ -31,29 +31,27 @@ class Scores(Mapping[str, float | None]):
         values: one probability per class, or None.
     """
 
-    __slots__ = ("_classes", "_values")
+    __slots__ = ("_values",)
 
-    def __init__(self, classes: tuple[str, ...], values: Sequence[float] | None) -> None:
-        self._classes = classes
-        self._values = (None,) * len(classes) if values is None else tuple(values)
+    def __init__(self, classes: Sequence[str], values: Sequence[float] | None) -> None:
+        self._values: dict[str, float | None] = (
+            dict.fromkeys(classes) if values is None else dict(zip(classes, values, strict=True))
+        )
 
     def __getitem__(self, name: str) -> float | None:
-        try:
-            return self._values[self._classes.index(name)]
-        except ValueError:
-            raise KeyError(name) from None
+        return self._values[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._classes)
+        return iter(self._values)
 
     def __len__(self) -> int:
-        return len(self._classes)
+        return len(self._values)
 
     def __hash__(self) -> int:
-        return hash((self._classes, self._values))
+        return hash(tuple(self._values.items()))
 
     def __repr__(self) -> str:
-        return repr(dict(self))
+        return repr(self._values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +88,38 @@ class Decision:
 
     def __init__(self, manifest: Manifest, threshold: float | None = None) -> None:
         rule = manifest.decision
+        self._note: str | None = None
         if threshold is not None:
             check_threshold(threshold)
-            # A band chosen around one threshold says nothing about another.
-            rule = replace(rule, threshold=float(threshold), abstain=None)
+            threshold = float(threshold)  # comparing with NumPy's gives its own booleans
+            if rule.abstain is not None and threshold != rule.threshold:
+                # A band chosen around one threshold says nothing about another.
+                self._note = (
+                    f"the threshold {threshold:g} replaces the model's {rule.threshold:g}, so its "
+                    "abstention band does not apply: no score is uncertain"
+                )
+                rule = replace(rule, abstain=None)
+            rule = replace(rule, threshold=threshold)
         self._manifest = manifest
         self._rule = rule
+
+    @property
+    def note(self) -> str | None:
+        """A sentence for the user about a part of the rule that is not applied, or None."""
+        return self._note
+
+    @property
+    def statuses(self) -> tuple[Status, ...]:
+        """The statuses that a row can have, besides ok."""
+        rule = self._rule
+        open_scores = rule.abstain is not None or (
+            not self.two_classes and rule.threshold is not None
+        )
+        return (
+            *(("uncertain",) if open_scores else ()),
+            *(("out_of_distribution",) if rule.ood_limit is not None else ()),
+            "error",
+        )
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -134,6 +158,19 @@ class Decision:
                 "the model gives scores that do not add up to 1 over its classes; the file is "
                 "damaged, or was made without a softmax"
             )
+        return output
+
+    def typicalities(self, output: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """The model's output of typicalities, checked.
+
+        Args:
+            output: float32 [N].
+
+        Raises:
+            ModelError: a value is outside 0 to 1.
+        """
+        if not np.all((output >= 0) & (output <= 1)):
+            raise ModelError("the model gives typicalities outside 0 to 1; the file is damaged")
         return output
 
     def choose(self, probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.intp]:

@@ -67,5 +67,6 @@ def _device(device: str) -> Finding:
     try:
         found.check(predictor.manifest.tolerance)
     except ModelError:
-        return Finding(device, f"wrong: {detail}; do not use it", fault=True)
+        state = "wrong" if found.compared else "unknown"
+        return Finding(device, f"{state}: {detail}; do not use it", fault=True)
     return Finding(device, f"yes: {detail}" + (f"; {found.note}" if found.note else ""))

@@ -1,4 +1,4 @@
-"""Write a file completely or not at all."""
+"""Write a file completely or not at all, also if the power fails."""
 
 from __future__ import annotations
 
@@ -30,10 +30,9 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         # mkstemp gives access to the owner only; the permissions of the result follow the umask.
         os.chmod(temporary, 0o666 & ~_umask())
-        # On Windows, fsync needs a file that is open for writing.
-        with temporary.open("rb+") as written:
-            os.fsync(written.fileno())
+        sync(temporary)
         os.replace(temporary, path)
+        sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -42,6 +41,37 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file in UTF-8, completely or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's content, or the names in a folder, are on the disk.
+
+    A file that is renamed or created needs both, or it may be empty or absent after a power cut.
+    """
+    if path.is_dir():
+        try:
+            handle = os.open(path, os.O_RDONLY)
+        except PermissionError:  # a folder that cannot be listed, and any folder on Windows
+            return
+    else:
+        # On Windows, fsync needs a file that is open for writing.
+        handle = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        # Some network file systems cannot do it for folders.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(handle)
+
+
+def sync_below(folder: Path) -> None:
+    """Wait until a folder with everything in it is on the disk."""
+    for place, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            sync(Path(place, name))
+        sync(Path(place))
 
 
 def _umask() -> int:

@@ -4,7 +4,9 @@ Every model file carries golden examples: images with the scores that its export
 policy holds wherever they are checked (`Predictor`, `verify`, `doctor`, `export`,
 `tools/other-cpus`). An example that decodes to other pixels here, because another Pillow resizes
 differently, says nothing about the arithmetic: it is not compared, and is reported. A compared
-score that differs by more than the tolerance means that the file must not be used.
+score that differs by more than the tolerance means that the file must not be used. If none could
+be compared, nothing is proved: `verify`, `doctor` and `export` fail, and a `Predictor` works with a
+note, because another Pillow is no reason to stop a night's observations.
 """
 
 from __future__ import annotations
@@ -80,14 +82,16 @@ class Verification:
         )
 
     def check(self, tolerance: float) -> None:
-        """Refuse scores that differ from the recorded ones.
+        """Refuse scores that differ from the recorded ones, or that could not be compared.
 
         Args:
             tolerance: largest allowed difference; `Manifest.tolerance` is the file's own.
 
         Raises:
-            ModelError: a score differs by more.
+            ModelError: a score differs by more, or no example could be compared.
         """
+        if not self.compared:
+            raise ModelError(f"this machine is not verified: {self.note}")
         # Not ">": a tolerance of NaN allows nothing.
         if not self.largest_difference <= tolerance:
             raise ModelError(
@@ -124,10 +128,10 @@ def verify(predictor: Scorer, *, every: int = 1) -> Verification:
 
 def describe(found: Verification) -> str:
     """What a verification found, as a phrase."""
-    return (
-        f"{found.compared} of {found.examples} golden examples compared, largest difference of a "
-        f"score {found.largest_difference:.1e}"
-    )
+    compared = f"{found.compared} of {found.examples} golden examples compared"
+    if not found.compared:
+        return compared
+    return f"{compared}, largest difference of a score {found.largest_difference:.1e}"
 
 
 def self_check(predictor: Scorer) -> tuple[str, ...]:
@@ -144,13 +148,17 @@ def self_check(predictor: Scorer) -> tuple[str, ...]:
         return (f"{predictor.name} carries no golden examples, so it could not check itself",)
     try:
         found = verify(predictor, every=_EVERY)
+        if not found.compared:
+            found = verify(predictor)
+        if not found.compared and found.note:
+            return (found.note,)
         found.check(predictor.manifest.tolerance)
     except ModelError as error:
         raise ModelError(
             f"{predictor.name} failed its self-check: {error}; `galaxy-edge doctor` and "
             "`galaxy-edge verify` say more"
         ) from error
-    return (found.note,) if found.note and not found.compared else ()
+    return ()
 
 
 def _decoded_as_recorded(

@@ -22,8 +22,13 @@ from galaxy_edge.results import Tally
 
 def origin(predictor: Predictor) -> Origin:
     """What the rows of a predictor have in common; an output is opened for it."""
+    decision = predictor.decision
     return Origin(
-        predictor.decision.classes, predictor.sha256, predictor.threshold, predictor.digest
+        decision.classes,
+        predictor.sha256,
+        decision.threshold,
+        predictor.digest,
+        decision.statuses,
     )
 
 
@@ -93,7 +98,7 @@ def _is_output(source: Source, output: Path | None) -> bool:
     if output is None:
         return False
     for file in source.files:
-        if isinstance(file, bytes):
+        if not isinstance(file, (str, os.PathLike)):
             continue
         path = split_extension(os.fspath(file))[0]
         if Path(path).name == output.name and os.path.exists(path):  # noqa: PTH110

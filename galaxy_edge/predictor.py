@@ -108,7 +108,11 @@ class Predictor:
         self._decision = Decision(self.manifest, threshold)
         steps = self.manifest.preprocessing
         self._preprocessing = replace(steps, stretch=replace(steps.stretch, **stretch))
-        self._notes = (*self._session.notes, *(golden.self_check(self) if check else ()))
+        self._notes = (
+            *self._session.notes,
+            *([self._decision.note] if self._decision.note else []),
+            *(golden.self_check(self) if check else ()),
+        )
 
     def __reduce__(self) -> tuple[Callable[..., Predictor], tuple[object, ...]]:
         """A pickle: what it was made from, and the digest the model must still have."""
@@ -136,7 +140,7 @@ class Predictor:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences for the user: providers that ``auto`` passed over, a self-check left open."""
+        """Sentences for the user: what ``auto`` passed over, what was not checked or applied."""
         return self._notes
 
     @property

@@ -4,6 +4,9 @@ A dense layer on an image holds nearly all the weights of a small network. In fo
 scale per unit, two of them fit into a byte of the file. A few standard operators on constants
 unpack them, and a runtime folds these operators away when it loads the file. From then on, the
 layer is the 8-bit layer with the same speed, and its scores are the same in any batch.
+
+ONNX's own type for this, INT4 (opset 21), is not used: tract 0.23 cannot read it.
+`tools/other-runtimes` scores a file in several runtimes.
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 _LARGEST = 7
 _ZERO = 8
+_LOW_BITS = 0x0F
+_HIGH_BITS = 0xF0
 #: Fractions of the largest weight to try as the end of the range.
 _CLIPS = np.linspace(0.2, 1.0, 33)
 
@@ -85,44 +90,92 @@ def with_packed_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     back the same integers, so no score changes.
 
     Args:
-        model: a QDQ model. Weights that do not fit into four bits, or that have an odd number of
-            inputs, are left alone.
+        model: a QDQ model. Weights that are not int8, do not fit into four bits, or have an odd
+            number of inputs are left alone.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
     stored = {item.name: item for item in result.graph.initializer}
-    made_by = {name: node for node in result.graph.node for name in node.output}
     added: list[onnx.NodeProto] = []
-    for gemm in result.graph.node:
-        dequantize = made_by.get(gemm.input[1]) if gemm.op_type == "Gemm" else None
-        if dequantize is None or dequantize.op_type != "DequantizeLinear":
+    for weight in _dense_weights(result):
+        if weight not in stored:
             continue
-        weight, _, zero = dequantize.input
         values = numpy_helper.to_array(stored[weight])
-        half, odd = divmod(len(values), 2)
-        if odd or np.abs(values.astype(int)).max() > _LARGEST:
+        odd = len(values) % 2
+        if odd or values.dtype != np.int8 or np.abs(values.astype(int)).max() > _LARGEST:
             continue
-        codes = (values + _ZERO).astype(np.uint8)
-        constants = {
-            f"{weight}.pairs": codes[:half] | codes[half:] << 4,
-            f"{weight}.low_bits": np.array([15], np.uint8),
-            f"{weight}.four": np.array([4], np.uint8),
-        }
-        pairs, low_bits, four = constants
-        low, high, both = (f"{weight}.{part}" for part in ("low", "high", "both"))
-        added += [
-            helper.make_node("BitwiseAnd", [pairs, low_bits], [low], low),
-            helper.make_node("BitShift", [pairs, four], [high], high, direction="RIGHT"),
-            helper.make_node("Concat", [low, high], [both], both, axis=0),
-            helper.make_node("Cast", [both], [weight], f"{weight}.cast", to=TensorProto.INT8),
-        ]
-        shape = numpy_helper.to_array(stored[zero]).shape
-        stored[zero].CopyFrom(numpy_helper.from_array(np.full(shape, _ZERO, np.int8), zero))
+        nodes, constants = _packed(weight, values)
+        added += nodes
         result.graph.initializer.remove(stored[weight])
-        result.graph.initializer.extend(
-            numpy_helper.from_array(value, name) for name, value in constants.items()
-        )
+        result.graph.initializer.extend(constants)
     nodes = [*added, *result.graph.node]
     del result.graph.node[:]
     result.graph.node.extend(nodes)
     return result
+
+
+def with_whole_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Undo `with_packed_weights`, also the first packing, which OpenVINO misread.
+
+    The first packing shifted without masking and left the subtraction of 8 to DequantizeLinear.
+
+    Args:
+        model: a QDQ model, packed or not.
+    """
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    stored = {item.name: item for item in result.graph.initializer}
+    for dequantize in [node for node in result.graph.node if node.op_type == "DequantizeLinear"]:
+        weight, zero = dequantize.input[0], dequantize.input[2]
+        if f"{weight}.pairs" not in stored:
+            continue
+        pairs = numpy_helper.to_array(stored[f"{weight}.pairs"])
+        values = np.concatenate([pairs & _LOW_BITS, pairs >> 4]).astype(np.int8) - np.int8(_ZERO)
+        zeros = np.zeros_like(numpy_helper.to_array(stored[zero]))
+        stored[zero].CopyFrom(numpy_helper.from_array(zeros, zero))
+        for item in [item for name, item in stored.items() if name.startswith(f"{weight}.")]:
+            result.graph.initializer.remove(item)
+        for node in [node for node in result.graph.node if node.name.startswith(f"{weight}.")]:
+            result.graph.node.remove(node)
+        result.graph.initializer.append(numpy_helper.from_array(values, weight))
+    return result
+
+
+def _dense_weights(model: onnx.ModelProto) -> list[str]:
+    """Names of the quantised weights of dense layers, each once, even if two layers share it."""
+    made_by = {name: node for node in model.graph.node for name in node.output}
+    dense = [made_by.get(node.input[1]) for node in model.graph.node if node.op_type == "Gemm"]
+    found = [node for node in dense if node is not None and node.op_type == "DequantizeLinear"]
+    return list(dict.fromkeys(node.input[0] for node in found))
+
+
+def _packed(
+    weight: str, values: npt.NDArray[np.int8]
+) -> tuple[list[onnx.NodeProto], list[TensorProto]]:
+    """The nodes that unpack a weight, and the constants that they unpack it from.
+
+    The high bits are masked before they are shifted. OpenVINO shifts by dividing, and does not
+    always round: a quotient with a remainder stays a fraction. With a mask, nothing remains.
+    """
+    half = len(values) // 2
+    codes = (values + _ZERO).astype(np.uint8)
+    constants = {
+        f"{weight}.pairs": codes[:half] | codes[half:] << 4,
+        f"{weight}.low_bits": np.array([_LOW_BITS], np.uint8),
+        f"{weight}.high_bits": np.array([_HIGH_BITS], np.uint8),
+        f"{weight}.four": np.array([4], np.uint8),
+        f"{weight}.eight": np.array([_ZERO], np.int8),
+    }
+    pairs, low_bits, high_bits, four, eight = constants
+    low, masked, high, both, code = (
+        f"{weight}.{part}" for part in ("low", "masked", "high", "both", "code")
+    )
+    nodes = [
+        helper.make_node("BitwiseAnd", [pairs, low_bits], [low], low),
+        helper.make_node("BitwiseAnd", [pairs, high_bits], [masked], masked),
+        helper.make_node("BitShift", [masked, four], [high], high, direction="RIGHT"),
+        helper.make_node("Concat", [low, high], [both], both, axis=0),
+        helper.make_node("Cast", [both], [code], code, to=TensorProto.INT8),
+        helper.make_node("Sub", [code, eight], [weight], f"{weight}.sub"),
+    ]
+    return nodes, [numpy_helper.from_array(value, name) for name, value in constants.items()]

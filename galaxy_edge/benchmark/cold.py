@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -76,15 +77,32 @@ def predict(image: str, options: Sequence[str]) -> None:
     Raises:
         ModelError: the command fails.
     """
-    command = [sys.executable, "-m", "galaxy_edge", "predict", image, "--quiet", *options]
+    command = [*_program(), "predict", image, "--quiet", *options]
     done = subprocess.run(  # noqa: S603
         command,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
-        # The folder of this package, so that no other installation is measured.
-        cwd=Path(galaxy_edge.__file__).parents[1],
+        env=_environment(),
     )
     if done.returncode:
         fault = done.stderr.decode(errors="replace").strip() or f"code {done.returncode}"
         raise ModelError(f"`{' '.join(command)}` failed: {fault}")
+
+
+def _program() -> list[str]:
+    """The command that starts this program; PyInstaller's is its own interpreter."""
+    if getattr(sys, "frozen", False):
+        return [sys.executable]
+    # -P: not the package of the current folder.
+    return [sys.executable, "-P", "-m", "galaxy_edge"]
+
+
+def _environment() -> dict[str, str]:
+    """The environment in which no other installation is measured than this package's.
+
+    Its place is a folder, or a zip file made by zipapp.
+    """
+    place = str(Path(galaxy_edge.__file__).absolute().parents[1])
+    others = os.environ.get("PYTHONPATH")
+    return os.environ | {"PYTHONPATH": f"{place}{os.pathsep}{others}" if others else place}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain, cycle, islice
@@ -76,6 +76,7 @@ def compare(
     arguments: Sequence[str],
     image_size: int | None,
     seconds: float,
+    note: Callable[[str], None] = lambda text: None,
 ) -> Comparisons:
     """Measure two model files in turns.
 
@@ -85,6 +86,7 @@ def compare(
         image_size: width and height of drawn images, pixels; None for the input size of the first
             network.
         seconds: approximate duration.
+        note: called with a sentence for each device that ``auto`` passed over.
 
     Raises:
         ModelError: a file cannot be used, or its scores here differ from those recorded at export.
@@ -93,6 +95,9 @@ def compare(
         ImageError: an image cannot be read.
     """
     predictors = [subject.predictor() for subject in subjects]
+    for name, predictor in zip("AB", predictors, strict=True):
+        for text in predictor.notes:
+            note(f"{name}: {text}")
     a, b = (verified(predictor) for predictor in predictors)
     load = workload(arguments, image_size, predictors[0])
     verdicts = [

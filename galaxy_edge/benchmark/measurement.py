@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +52,11 @@ class Measurement:
 
 
 def measure(
-    subject: Subject, arguments: Sequence[str], image_size: int | None, seconds: float
+    subject: Subject,
+    arguments: Sequence[str],
+    image_size: int | None,
+    seconds: float,
+    note: Callable[[str], None] = lambda text: None,
 ) -> Measurement:
     """Measure a model file.
 
@@ -61,6 +65,7 @@ def measure(
         arguments: the user's images, as for ``predict``; empty for drawn images.
         image_size: width and height of drawn images, pixels; None for the network's input size.
         seconds: approximate duration.
+        note: called with a sentence for each device that ``auto`` passed over.
 
     Raises:
         ModelError: the file cannot be used, or its scores here differ from those recorded at
@@ -73,6 +78,8 @@ def measure(
     loaded: list[Predictor] = []
     first_load = cold.timed(lambda: loaded.append(subject.predictor()))
     (predictor,) = loaded
+    for text in predictor.notes:
+        note(text)
     model = verified(predictor)
     after = peak_bytes()
     load = workload(arguments, image_size, predictor)

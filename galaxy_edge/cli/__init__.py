@@ -8,12 +8,25 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from galaxy_edge.cli.faults import memory_fault
+
 __all__ = ["main", "script"]
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit; by default with the arguments of the process."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        _run(arguments)
+    except Exception as error:
+        # `run` reports every error, but there may be no memory to import or to execute it.
+        if fault := memory_fault(error):
+            print(f"galaxy-edge: {fault}", file=sys.stderr)
+            sys.exit(2)
+        raise
+
+
+def _run(arguments: Sequence[str]) -> NoReturn:
     # Imports create no garbage, and looking for it takes 6 ms.
     gc.disable()
     try:

@@ -8,44 +8,32 @@ import sys
 import threading
 import warnings
 from collections.abc import Sequence
-from importlib import import_module
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
+from galaxy_edge.cli.commands import commands
+from galaxy_edge.cli.faults import is_closed_pipe, memory_fault
 from galaxy_edge.errors import DeviceError, GalaxyEdgeError, UsageError
 
 #: Exit code of a bug: EX_SOFTWARE in sysexits.h.
 _BUG = 70
 
-#: Each command is a function in the file of the same name in this folder.
-_COMMANDS = (
-    "predict",
-    "synthesize",
-    "train",
-    "export",
-    "evaluate",
-    "info",
-    "verify",
-    "benchmark",
-    "doctor",
-)
+#: The code that shells use for SIGPIPE.
+_CLOSED_PIPE = 128 + 13
 
 
 def _print_version(requested: bool) -> None:
     if requested:
-        from importlib.metadata import version
+        from galaxy_edge.versions import installed
 
-        typer.echo(f"galaxy-edge {version('galaxy-edge')}")
+        typer.echo(f"galaxy-edge {installed('galaxy-edge')}")
         raise typer.Exit
 
 
 def _application(arguments: Sequence[str]) -> typer.Typer:
-    """Build the application with the commands that the arguments name, or else with all commands.
-
-    Typer inspects every option of every command at each start, and `train` alone has 30.
-    """
     app = typer.Typer(
         name="galaxy-edge",
         no_args_is_help=True,
@@ -58,8 +46,8 @@ def _application(arguments: Sequence[str]) -> typer.Typer:
         ),
     )
     app.callback()(_options)
-    for name in [name for name in _COMMANDS if name in arguments] or _COMMANDS:
-        app.command()(getattr(import_module(f"galaxy_edge.cli.{name}"), name))
+    for command in commands(arguments):
+        app.command()(command)
     return app
 
 
@@ -97,8 +85,7 @@ def _print_error(message: str) -> None:
 def run(arguments: Sequence[str]) -> NoReturn:
     """Run the command line and exit.
 
-    Typer itself exits with 2 after a wrong option, with 130 after Ctrl-C, and without a message
-    after a closed pipe.
+    Typer itself exits with 2 after a wrong option and with 130 after Ctrl-C.
     """
     _open_closed_streams()
     # Without a handler, SIGTERM (from a batch system or systemd) would end the process at once, and
@@ -108,28 +95,61 @@ def run(arguments: Sequence[str]) -> NoReturn:
     # Both packages warn of odd metadata; what matters becomes the error of a row.
     warnings.filterwarnings("ignore", module=r"(PIL|astropy)\b")
     try:
-        _application(arguments)(arguments, standalone_mode=True)
-    except GalaxyEdgeError as error:
-        _print_error(str(error))
-        sys.exit(error.exit_code)
-    except OSError as error:
+        try:
+            _application(arguments)(arguments, standalone_mode=True)
+        except SystemExit:
+            # Python would do this later, and print a traceback if stdout cannot be written.
+            sys.stdout.flush()
+            raise
+    except SystemExit as end:
+        if is_closed_pipe(end):
+            _exit_after_closed_pipe()
+        raise
+    except BrokenPipeError:
+        _exit_after_closed_pipe()
+    except Exception as error:  # noqa: BLE001 - exit code 1 would mean failed inputs
+        sys.exit(_report(error, arguments))
+    raise AssertionError("Typer exits by itself")
+
+
+def _exit_after_closed_pipe() -> NoReturn:
+    """Exit as a program that SIGPIPE ends: without a word."""
+    _discard_output()
+    sys.exit(_CLOSED_PIPE)
+
+
+def _discard_output() -> None:
+    """Send what is left for stdout to the null device, so that Python does not fail on it later."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _report(error: Exception, arguments: Sequence[str]) -> int:
+    """Print what is wrong, and return the exit code."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _discard_output()
+    if fault := memory_fault(error):
+        _print_error(fault)
+        return UsageError.exit_code
+    if isinstance(error, GalaxyEdgeError):
+        chosen = any(argument.startswith("--device") for argument in arguments)
+        hint = "; or use --device auto" if isinstance(error, DeviceError) and chosen else ""
+        _print_error(f"{error}{hint}")
+        return error.exit_code
+    if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         _print_error(f"{where}{error.strerror or error}")
-        sys.exit(UsageError.exit_code)
-    except MemoryError as error:
-        reason = f" ({error})" if str(error) else ""
-        _print_error(f"not enough memory{reason}; use fewer or smaller images or smaller batches")
-        sys.exit(UsageError.exit_code)
-    except Exception as error:  # noqa: BLE001 - exit code 1 would mean failed inputs
-        if isinstance(error, ImportError) and "onnxruntime" in f"{error.name} {error.path} {error}":
-            _print_error(
-                f"onnxruntime cannot be loaded ({error}); install it with `pip install "
-                "onnxruntime`, or install the build for your device"
-            )
-            sys.exit(DeviceError.exit_code)
-        import traceback  # takes 2 ms, and only bugs need it
+        return UsageError.exit_code
+    if isinstance(error, ImportError) and "onnxruntime" in f"{error.name} {error.path} {error}":
+        _print_error(
+            f"onnxruntime cannot be loaded ({error}); install it with `pip install onnxruntime`, "
+            "or install the build for your device"
+        )
+        return DeviceError.exit_code
+    import traceback  # takes 2 ms, and only bugs need it
 
-        traceback.print_exc()
-        _print_error("this is a bug in galaxy-edge; please report it with the lines above")
-        sys.exit(_BUG)
-    raise AssertionError("Typer exits by itself")
+    traceback.print_exc()
+    _print_error("this is a bug in galaxy-edge; please report it with the lines above")
+    return _BUG

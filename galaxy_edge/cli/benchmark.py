@@ -67,6 +67,10 @@ def benchmark(
     from galaxy_edge.benchmark.report import table
     from galaxy_edge.benchmark.subject import Subject
     from galaxy_edge.files import replacing
+    from galaxy_edge.outputs.text import printable
+
+    def note(text: str) -> None:
+        print(f"galaxy-edge: {printable(text)}", file=sys.stderr)
 
     if not 1 <= batch_size <= _LARGEST_BATCH:
         raise UsageError(f"--batch-size must be 1 to {_LARGEST_BATCH}, not {batch_size}")
@@ -84,9 +88,9 @@ def benchmark(
     # Open the output first, so that one that cannot be written fails before the measurement.
     with replacing(place) if place else nullcontext() as temporary:
         found = (
-            measure(subjects[0], images or [], image_size, seconds)
+            measure(subjects[0], images or [], image_size, seconds, note)
             if compare is None
-            else compare_files((subjects[0], subjects[1]), images or [], image_size, seconds)
+            else compare_files((subjects[0], subjects[1]), images or [], image_size, seconds, note)
         )
         text = json.dumps(asdict(found), indent=2)
         if temporary is not None:

@@ -14,6 +14,7 @@ from galaxy_edge.cli.extras import importing
 from galaxy_edge.cli.options import (
     Bands,
     BatchSize,
+    BitDepth,
     Device,
     Minimum,
     Model,
@@ -89,6 +90,7 @@ def evaluate(
     stretch: StretchRange = None,
     q: Softening = None,
     minimum: Minimum = None,
+    bit_depth: BitDepth = None,
     quiet: Quiet = False,
 ) -> None:
     """Measure a model on labelled folders: each source separately, and all together.
@@ -116,7 +118,7 @@ def evaluate(
         threads=threads,
         threshold=threshold,
         batch_size=batch_size,
-        stretch=parsing.stretch(bands, minimum, stretch, q),
+        stretch=parsing.stretch(bands, minimum, stretch, q, bit_depth),
     )
     steps = predictor.preprocessing.stretch
     labelled = find(data, predictor.decision.classes, split, steps.bands)

@@ -13,7 +13,11 @@ Model = Annotated[
 ]
 Threshold = Annotated[
     float | None,
-    typer.Option(help="A score above it gives the positive class.", show_default="the model's"),
+    typer.Option(
+        help="Two classes: a score above it gives the positive class. Three or more: the verdict "
+        "is uncertain if no class has a probability of at least this.",
+        show_default="the model's",
+    ),
 ]
 BatchSize = Annotated[int, typer.Option(help="Maximum batch size.")]
 Threads = Annotated[
@@ -57,6 +61,13 @@ Softening = Annotated[
     typer.Option(
         help="Softening: larger values compress the bright parts more.",
         rich_help_panel=_FITS,
+    ),
+]
+BitDepth = Annotated[
+    int | None,
+    typer.Option(
+        metavar="BITS",
+        help="Bits used in 16-bit grey images, 8 to 16; 12 for a 12-bit camera.",
     ),
 ]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print no progress and no summary.")]

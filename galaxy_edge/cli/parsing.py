@@ -44,7 +44,11 @@ def number_or(word: str, text: str, option: str) -> float | None:
 
 
 def stretch(
-    bands: str | None, minimum: str | None, stretch: str | None, q: float | None
+    bands: str | None,
+    minimum: str | None,
+    stretch: str | None,
+    q: float | None,
+    bit_depth: int | None = None,
 ) -> dict[str, Any]:
     """The parameters of `galaxy_edge.Stretch` that were given; the others are left out."""
     given: dict[str, Any] = {}
@@ -56,6 +60,8 @@ def stretch(
         given["stretch"] = number_or("auto", stretch, "--stretch")
     if q is not None:
         given["q"] = q
+    if bit_depth is not None:
+        given["bit_depth"] = bit_depth
     return given
 
 

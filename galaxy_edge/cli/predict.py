@@ -13,6 +13,7 @@ from galaxy_edge.cli.notes import Notes
 from galaxy_edge.cli.options import (
     Bands,
     BatchSize,
+    BitDepth,
     Device,
     Minimum,
     Model,
@@ -39,6 +40,14 @@ def predict(
     model: Model = None,
     recursive: Annotated[
         bool, typer.Option("-r", "--recursive", help="Include subfolders.")
+    ] = False,
+    null: Annotated[
+        bool,
+        typer.Option(
+            "-0",
+            "--null",
+            help="Paths on stdin end with NUL, not with a newline, as from find -print0.",
+        ),
     ] = False,
     device: Device = "auto",
     threshold: Threshold = None,
@@ -76,6 +85,7 @@ def predict(
     stretch: StretchRange = None,
     q: Softening = None,
     minimum: Minimum = None,
+    bit_depth: BitDepth = None,
     quiet: Quiet = False,
 ) -> None:
     """Classify galaxy cutouts.
@@ -88,6 +98,7 @@ def predict(
     from galaxy_edge.inputs.paths import sources
     from galaxy_edge.inputs.shards import Shard
     from galaxy_edge.outputs.output import form_of, opened
+    from galaxy_edge.outputs.text import printable
     from galaxy_edge.predictor import Predictor
 
     form = form or form_of(output)
@@ -95,6 +106,8 @@ def predict(
         raise UsageError(
             "a table has no column for --digest; use --format jsonl or csv, or -o FILE.csv"
         )
+    if null and "-" not in paths:
+        raise UsageError("-0 needs the argument -, which reads paths from stdin")
     share = None if shard is None else Shard.parse(shard)
     parsing.check_not_an_input(output, [*paths, *([str(model)] if model else [])])
     predictor = Predictor(
@@ -103,15 +116,16 @@ def predict(
         threads=threads,
         threshold=threshold,
         batch_size=batch_size,
-        stretch=parsing.stretch(bands, minimum, stretch, q),
+        stretch=parsing.stretch(bands, minimum, stretch, q, bit_depth),
         digest=digest,
     )
     for note in predictor.notes:
-        print(f"galaxy-edge: {note}", file=sys.stderr)
+        print(f"galaxy-edge: {printable(note)}", file=sys.stderr)
     inputs = sources(
         paths,
         sys.stdin.buffer,
         recursive=recursive,
+        null=null,
         bands=predictor.preprocessing.stretch.bands,
     )
     noted = Notes()

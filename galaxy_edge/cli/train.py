@@ -9,7 +9,7 @@ import typer
 
 from galaxy_edge.cli import parsing
 from galaxy_edge.cli.extras import importing
-from galaxy_edge.cli.options import Bands, Minimum, Quiet, Softening, StretchRange
+from galaxy_edge.cli.options import Bands, BitDepth, Minimum, Quiet, Softening, StretchRange
 from galaxy_edge.cli.resume_hint import resume_hint
 from galaxy_edge.errors import UsageError
 from galaxy_edge.inputs.preprocessing import Preprocessing, Resize, Stretch
@@ -281,6 +281,7 @@ def train(
     stretch: StretchRange = _number_or("auto", _STRETCH.stretch),
     q: Softening = _STRETCH.q,
     minimum: Minimum = _number_or("auto", _STRETCH.minimum),
+    bit_depth: BitDepth = _STRETCH.bit_depth,
     quiet: Quiet = False,
 ) -> None:
     """Train the documented network on labelled folders of cutouts, or on a catalogue.
@@ -300,7 +301,7 @@ def train(
             size=image_size,
             resize=resize,
             working_size=working_size,
-            stretch=Stretch(**parsing.stretch(bands, minimum, stretch, q)),
+            stretch=Stretch(**parsing.stretch(bands, minimum, stretch, q, bit_depth)),
         ),
         network=NetworkConfig(
             filters=parsing.whole_numbers(filters, "--filters"),

@@ -29,14 +29,15 @@ def verify(
     """
     from galaxy_edge.golden import describe
     from galaxy_edge.golden import verify as check
+    from galaxy_edge.outputs.text import printable
     from galaxy_edge.predictor import Predictor
 
     predictor = Predictor(model, device=device, check=False)
     for note in predictor.notes:
-        typer.echo(f"galaxy-edge: {note}", err=True)
+        typer.echo(f"galaxy-edge: {printable(note)}", err=True)
     found = check(predictor)
     allowed = predictor.manifest.tolerance if tolerance is None else tolerance
     typer.echo(f"{describe(found)} ({predictor.provider})")
-    if found.note:
-        typer.echo(f"galaxy-edge: {found.note}", err=True)
+    if found.note and found.compared:
+        typer.echo(f"galaxy-edge: {printable(found.note)}", err=True)
     found.check(allowed)

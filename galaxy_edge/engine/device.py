@@ -55,7 +55,7 @@ def candidates(device: str, available: Sequence[str]) -> list[str]:
     if provider not in available:
         raise DeviceError(
             f"the device {device} needs the {provider}, which the installed onnxruntime does not "
-            f"include (it has {', '.join(available)}); {_remedy(device)}, or use --device auto"
+            f"include (it has {', '.join(available)}); {_remedy(device)}"
         )
     return [provider]
 

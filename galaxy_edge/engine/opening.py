@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import pkgutil
+import stat
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,10 +62,35 @@ def begin(opening: Opening) -> Future[tuple[Session, str]]:
 
 
 def _read(path: Path | None) -> bytes:
-    path = path or Path(__file__).parents[1].joinpath("models", BUNDLED)
     try:
-        return path.read_bytes()
+        return _bundled() if path is None else _regular(path).read_bytes()
+    except FileNotFoundError as error:
+        raise ModelError("the file does not exist; check the path") from error
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ModelError(f"{reason}; check the path and its permissions") from error
+    except ValueError as error:  # a NUL character
+        raise ModelError(f"the path is not valid ({error})") from error
+
+
+def _regular(path: Path) -> Path:
+    """Refuse a pipe, which could block forever, and a device, which may have no end."""
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise ModelError("it is a folder; name an .onnx file")
+    if not stat.S_ISREG(mode):
+        raise ModelError("it is not a regular file; copy the model to one")
+    return path
+
+
+def _bundled() -> bytes:
+    """The bundled model. In a zip file (zipapp) it is not a file, so Python's loader reads it."""
+    try:
+        content = pkgutil.get_data("galaxy_edge", f"models/{BUNDLED}")
     except OSError as error:
         raise ModelError(
-            f"it cannot be read ({error.strerror or error}); check the path"
+            f"this installation lacks the bundled model ({error.filename} cannot be read); "
+            "install galaxy-edge again, or name another model file"
         ) from error
+    assert content is not None  # noqa: S101 - every loader of a package can read its files
+    return content

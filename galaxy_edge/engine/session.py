@@ -110,10 +110,7 @@ class Session:
                     break
             faults[_NAMES[provider]] = _reason(provider) or fault
         if faults and device != "auto":
-            raise DeviceError(
-                f"the device {device} does not work here: {faults[device]}; --device auto takes "
-                "the best that does"
-            )
+            raise DeviceError(f"the device {device} does not work here: {faults[device]}")
         self.notes = tuple(f"{name} is not used: {fault}" for name, fault in faults.items())
         # Nor may it change to the CPU later, between two batches.
         self._session.disable_fallback()
@@ -149,7 +146,9 @@ class Session:
             raise ModelError(f"onnxruntime cannot run the model: {error}") from error
         return Result(
             self._decision.probabilities(np.asarray(scores, dtype=np.float32)),
-            np.asarray(typicality[0], dtype=np.float32) if typicality else None,
+            self._decision.typicalities(np.asarray(typicality[0], dtype=np.float32))
+            if typicality
+            else None,
         )
 
     def _check_signature(self) -> None:

@@ -146,7 +146,11 @@ def evaluate(
         np.array([label for label, _ in pairs], np.uint8), [len(scores) for _, scores in pairs]
     )
     scores = np.concatenate([scores for _, scores in pairs])
-    overall = measure(labels, scores, decision, bootstrap)
+    labelled_too = np.array(
+        [one.label is not None for some in predictions for one in some if one.score is not None],
+        bool,
+    )
+    overall = measure(labels, scores, decision, bootstrap, labelled_too)
     by_source = measure_sources(pairs, decision, bootstrap)
     return Evaluation(
         run=run,

@@ -98,16 +98,14 @@ def write(folder: Path, evaluation: views.Any, stretch: Stretch) -> None:
 def _scores(evaluation: views.Any) -> bytes:
     classes = evaluation.run.classes
     own = () if len(classes) == 2 else classes
-    names = ("path", "class", "source", "score", *(f"p_{name}" for name in own), "label", "error")
-    lines = [csv_line(names)]
+    after = ("status", "label", "error")
+    columns = ("path", "class", "source", "score", *(f"p_{name}" for name in own), *after)
+    lines = [csv_line(columns)]
     for one in evaluation.sources:
         start = (classes[one.source.label], one.source.name)
-        lines += [
-            csv_line(
-                (row.path, *start, row.score, *(row.scores[name] for name in own), row.label,
-                 row.error)
-            )
-            for row in one.predictions
-        ]  # fmt: skip
+        for row in one.predictions:
+            probabilities = (row.scores[name] for name in own)
+            end = (row.status, row.label, row.error)
+            lines.append(csv_line((row.path, *start, row.score, *probabilities, *end)))
     # File names are written with the bytes they have on disk, even if these are not UTF-8.
     return "".join(lines).encode("utf-8", "surrogateescape")

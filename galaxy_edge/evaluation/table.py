@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from galaxy_edge.evaluation.bootstrap import LEVEL
 from galaxy_edge.evaluation.evaluation import Evaluation
-from galaxy_edge.evaluation.text import Rows, Section, interval, number
+from galaxy_edge.evaluation.text import Rows, Section, interval, labelled, number
 from galaxy_edge.outputs.text import printable
 
 
@@ -40,13 +40,14 @@ def explanation(evaluation: Evaluation) -> str:
 def overall(evaluation: Evaluation) -> Rows:
     """Rows with name, value and interval of each measure of all images."""
     it = evaluation.overall
-    return [
+    rows = [
         ("accuracy", number(it.accuracy), interval(it.accuracy_interval)),
         ("balanced accuracy", number(it.balanced_accuracy), ""),
         ("AUC", number(it.auc), interval(it.auc_interval)),
         ("Brier score", number(it.brier), ""),
         ("expected calibration error", number(it.expected_calibration_error), ""),
     ]
+    return rows + labelled(it.labelled, it.labelled_accuracy)
 
 
 def by_class(evaluation: Evaluation) -> Rows:

@@ -47,3 +47,15 @@ def aligned(rows: Rows) -> str:
         cells += [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def labelled(share: float | None, accuracy: float | None) -> list[tuple[str, str, str]]:
+    """Rows about images without a label, if there are any.
+
+    Args:
+        share: of the images with a label.
+        accuracy: of those.
+    """
+    if share is None or share == 1:
+        return []
+    return [("share with a label", number(share), ""), ("accuracy of those", number(accuracy), "")]

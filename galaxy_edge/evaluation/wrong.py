@@ -55,7 +55,10 @@ def _farthest(evaluation: Evaluation, label: int) -> Iterator[tuple[Input, str]]
     ]
     for _, image, row, title in sorted(found, key=itemgetter(0), reverse=True)[:_SHOWN]:
         name = Path(row.path or "").name
-        yield image, f"{row.score:.4f} {row.label}\n{printable(title)}\n{printable(name)}"
+        yield (
+            image,
+            f"{row.score:.4f} {row.label or row.status}\n{printable(title)}\n{printable(name)}",
+        )
 
 
 def picture(image: Input, stretch: Stretch) -> Image.Image:

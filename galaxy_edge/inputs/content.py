@@ -17,10 +17,8 @@ from typing import BinaryIO, Self
 
 from galaxy_edge.errors import ImageError
 from galaxy_edge.inputs.formats import FITS_STARTS, File, split_extension
+from galaxy_edge.inputs.limits import MAX_PIXELS
 
-#: Larger images are refused before their pixels are decoded. At this size, 256 MiB of RGB, Pillow
-#: starts to warn of decompression bombs.
-MAX_PIXELS = 89_478_485
 #: Larger files are refused before they are read, unless they are FITS. Pillow reads at most eight
 #: bytes per pixel (16-bit RGBA).
 MAX_BYTES = 8 * MAX_PIXELS
@@ -34,6 +32,7 @@ class Opened:
 
     Args:
         files: paths or bytes; a path may name a FITS extension.
+        banded: whether each file should hold one band.
 
     Attributes:
         streams: each file, at its first byte.
@@ -46,7 +45,8 @@ class Opened:
         OSError: a file cannot be opened or read.
     """
 
-    def __init__(self, files: Sequence[File]) -> None:
+    def __init__(self, files: Sequence[File], *, banded: bool = False) -> None:
+        self.banded = banded
         self.streams: list[BinaryIO] = []
         self.extensions: list[str | None] = []
         self.fits: list[bool] = []

@@ -1,15 +1,18 @@
 """Read FITS images as uint8 RGB, with astropy (the extra ``fits``).
 
 An image is a single band (grey), a cube of three planes, or three files of one band each. Astropy
-handles BSCALE, BZERO and both byte orders; BLANK, NaN and infinite pixels become sky. The first
-row of a FITS image is its lowest, so the image is flipped to look as in DS9.
+unpacks it; `scaling` applies BSCALE, BZERO and BLANK; BLANK, NaN and infinite pixels become sky.
+The first row of a FITS image is its lowest, so the image is flipped to look as in DS9.
 """
 
 from __future__ import annotations
 
 import bz2
 import gzip
-from contextlib import nullcontext
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -17,7 +20,9 @@ import numpy.typing as npt
 from astropy.io import fits
 
 from galaxy_edge.errors import ImageError
+from galaxy_edge.inputs import cubes, extensions, fits_header, scaling
 from galaxy_edge.inputs.content import Opened
+from galaxy_edge.inputs.extensions import Extension
 from galaxy_edge.inputs.preprocessing import Stretch
 from galaxy_edge.inputs.stretch import colour
 
@@ -33,24 +38,31 @@ _IMAGES = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)
 #: Compressions that are unpacked. A damaged tile of any other (HCOMPRESS_1, PLIO_1) can end the
 #: process inside astropy's C code.
 _UNPACKED = frozenset({"RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2", "NOCOMPRESS"})
-Planes = npt.NDArray[np.float32]
+#: Bytes in which a fault of the header is looked for.
+_START = 20 * fits_header.BLOCK
+Planes = npt.NDArray[Any]
 
 
 def rgb(content: Opened, stretch: Stretch) -> npt.NDArray[np.uint8]:
     """Read a FITS image, or three of one band each (red, green, blue), as RGB.
 
     Returns:
-        uint8 (H, W, 3), the upper row first.
+        uint8 (H, W, 3), the upper row first. Sentences for the user are added to
+        ``content.notes``.
 
     Raises:
-        ImageError: there is no image, it does not have one or three planes, it is too large or has
-            no valid pixel, or the three files differ in shape.
+        ImageError: there is no image, its planes are not one band or three colours, it is too
+            large or has no valid pixel, the header is wrong, or the three files differ in shape.
         OSError: the file cannot be read.
     """
     files = [*zip(content.streams, content.extensions, strict=True)]
     if len(files) == 1:
-        return colour(planes(*files[0], stretch.bands), stretch)
-    bands = [planes(*file) for file in files]
+        return colour(planes(*files[0], stretch.bands, content.notes), stretch)
+    bands = []
+    for name, file in zip(_PLACES, files, strict=True):
+        notes: list[str] = []
+        bands.append(planes(*file, notes=notes))
+        content.notes += [f"the {name} file: {note}" for note in notes]
     for name, band in zip(_PLACES, bands, strict=True):
         if len(band) != 1:
             raise ImageError(f"the {name} file is a cube; each of three files must have one band")
@@ -63,44 +75,67 @@ def rgb(content: Opened, stretch: Stretch) -> npt.NDArray[np.uint8]:
 
 
 def planes(
-    stream: BinaryIO, extension: str | None = None, bands: tuple[str, str, str] | None = None
+    stream: BinaryIO,
+    extension: str | None = None,
+    bands: tuple[str, str, str] | None = None,
+    notes: list[str] | None = None,
 ) -> Planes:
     """Read the pixels of a FITS image.
 
     Args:
         stream: the file, perhaps compressed, at its first byte.
         extension: number, name, or name and version (``1``, ``SCI``, ``SCI,2``) of the extension
-            to read; None for the first one with an image.
-        bands: the planes of a cube to take, by its BAND0, BAND1, ... keywords; a cube without
-            them must have three planes, which are red, green, blue.
+            to read; None to choose it (`extensions.choose`).
+        bands: the planes of a cube to take, by its BAND0, BAND1, ... keywords; None to choose
+            them (`cubes.planes`).
+        notes: sentences about these choices are added to it.
 
     Returns:
-        float32 [1 or 3, H, W], in the file's units, its first row first; NaN for pixels without
-        a value.
+        [1 or 3, H, W] of any real dtype and byte order, in the file's units, its first row first;
+        NaN for pixels without a value.
 
     Raises:
         ImageError: as for `rgb`.
     """
+    notes = [] if notes is None else notes
     # Astropy detects the compression of a path but not of a stream, and leaves a path open if it
     # cannot read it.
-    with _unpacked(stream) as content, fits.open(content, memmap=False, uint=False) as hdus:
-        hdu = _image(hdus) if extension is None else _extension(hdus, extension)
-        _check_shape(hdu.shape)
-        _check_compression(hdu)
-        data = hdu.data
-        header = hdu.header
-    # Drop axes of one pixel (Stokes, a single frequency).
-    data = data.reshape([length for length in data.shape[:-2] if length > 1] + [*data.shape[-2:]])
-    if data.ndim == 2:
-        data = data[None]
-    elif bands is not None and ("BAND0" in header or "BAND1" in header):
-        data = data[[_plane(header, band, len(data)) for band in bands]]
-    if data.ndim != 3 or len(data) not in {1, 3}:
-        raise ImageError(
-            f"not an image of one or three bands: its shape is {' x '.join(map(str, hdu.shape))}; "
-            "a cube of more bands needs BAND0, BAND1, ... in its header and --bands"
+    with _unpacked(stream) as content, _faults(content):
+        with fits.open(
+            content, memmap=False, do_not_scale_image_data=True, ignore_blank=True
+        ) as hdus:
+            hdu = _image(hdus, notes) if extension is None else _extension(hdus, extension)
+            _check(hdu)
+            header = hdu.header.copy()
+            data = hdu.data
+        return scaling.values(cubes.planes(data, header, bands, notes), header)
+
+
+@contextmanager
+def _faults(content: BinaryIO) -> Iterator[None]:
+    """Replace astropy's and NumPy's errors by the reason."""
+    try:
+        start = content.read(_START)
+        content.seek(0)
+        if not start.startswith(b"SIMPLE  ="):
+            raise ImageError(
+                "not FITS: the compressed file contains something else; if it is an image or an "
+                "archive, unpack it first"
+            )
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ImageError("damaged or truncated: the compressed data cannot be unpacked") from error
+    try:
+        yield
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        reason = fits_header.fault(start) or (
+            "damaged or truncated: the file ends before its last pixel, or a header is wrong; "
+            "fitsverify says where"
         )
-    return np.asarray(data, dtype=np.float32)
+        raise ImageError(reason) from error
 
 
 def _unpacked(stream: BinaryIO) -> Any:
@@ -111,24 +146,41 @@ def _unpacked(stream: BinaryIO) -> Any:
     return bz2.BZ2File(stream) if start == b"BZh" else nullcontext(stream)
 
 
+def _is_image(hdu: Any) -> bool:
+    # Random groups look like a primary image.
+    return isinstance(hdu, _IMAGES) and not isinstance(hdu, fits.GroupsHDU)
+
+
+def _image(hdus: fits.HDUList, notes: list[str]) -> Any:
+    images = [
+        Extension(place, str(hdu.header.get("EXTNAME", "")), hdu.shape, partial(_is_mask, hdu))
+        for place, hdu in enumerate(hdus)
+        if _is_image(hdu)
+    ]
+    return hdus[extensions.choose(images, notes).place]
+
+
+def _is_mask(hdu: Any) -> bool:
+    _check(hdu)
+    if hdu.header["BITPIX"] < 0:
+        return False
+    return bool(np.isin(hdu.data, (0, 1)).all())
+
+
 def _extension(hdus: fits.HDUList, extension: str) -> Any:
-    name, _, version = (part.strip() for part in extension.partition(","))
-    key = int(name) if name.isdecimal() else (name, int(version)) if version.isdecimal() else name
     try:
-        hdu = hdus[key]
+        hdu = hdus[extensions.key(extension)]
     except (KeyError, IndexError):
         has = ", ".join(f"{place} {hdu.name}".strip() for place, hdu in enumerate(hdus))
         raise ImageError(f"there is no extension {extension}; the file has {has}") from None
-    if not isinstance(hdu, _IMAGES):
+    if not _is_image(hdu):
         raise ImageError(f"the extension {extension} is not an image")
     return hdu
 
 
-def _image(hdus: fits.HDUList) -> Any:
-    for hdu in hdus:
-        if isinstance(hdu, _IMAGES) and len(hdu.shape) > 1:
-            return hdu
-    raise ImageError("not an image: no extension of this FITS file contains one")
+def _check(hdu: Any) -> None:
+    _check_shape(hdu.shape)
+    _check_compression(hdu)
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:
@@ -155,14 +207,6 @@ def _check_compression(hdu: Any) -> None:
         allowed = {"BYTEPIX": {1, 2, 4, 8}, "BLOCKSIZE": {16, 32}}.get(str(name).strip())
         if allowed is not None and value not in allowed:
             raise ImageError(f"damaged or truncated: {name} of the compression is {value}")
-
-
-def _plane(header: fits.Header, band: str, planes: int) -> int:
-    first = 0 if "BAND0" in header else 1
-    names = [str(header.get(f"BAND{first + number}", "")).strip() for number in range(planes)]
-    if band not in names:
-        raise ImageError(f"the cube has no band {band}; it has {', '.join(filter(None, names))}")
-    return names.index(band)
 
 
 def _shape(band: Planes) -> str:

@@ -19,9 +19,12 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".gif",
 #: FITS may be compressed, which adds a second suffix.
 FITS_SUFFIXES = frozenset({".fits", ".fit", ".fts"})
 _COMPRESSED = frozenset({".gz", ".bz2", ".fz"})
+#: First bytes of TIFF. Pillow also reads the last two, whose number has the wrong byte order.
+TIFF_STARTS = frozenset({b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"MM*\0", b"II\0*"})
 #: First bytes of FITS, and of gzip and bzip2, which may contain FITS; unique among the formats.
 FITS_STARTS = (b"SIMPLE  =", b"\x1f\x8b", b"BZh")
-_EXTENSION = re.compile(r"(?P<file>.+)\[(?P<extension>[^\[\]]+)\]", re.DOTALL)
+#: An extension, and what CFITSIO also allows here: several brackets, or a number after a plus sign.
+_EXTENSION = re.compile(r"(?P<file>.+?)(?P<extension>(?:\[[^\[\]]+\])+|\+\d+)", re.DOTALL)
 
 
 def has_image_suffix(name: str) -> bool:
@@ -43,12 +46,13 @@ def split_extension(path: str) -> tuple[str, str | None]:
 
     Returns:
         The file, and the text in brackets or None. A path with brackets that exists as a file is
-        that file.
+        that file. The text may be other notation of CFITSIO (``1][1:50,1:50``, ``+1``), which the
+        reader of FITS refuses.
     """
     match = _EXTENSION.fullmatch(path)
     if match is None or not _is_fits_name(match["file"]) or os.path.lexists(path):
         return path, None
-    return match["file"], match["extension"]
+    return match["file"], match["extension"].removeprefix("[").removesuffix("]")
 
 
 def _is_fits_name(name: str) -> bool:

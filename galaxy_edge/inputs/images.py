@@ -6,7 +6,10 @@ went through the same steps as its training images.
 Every input becomes 8-bit RGB in the same way:
 
 - The EXIF orientation is applied.
-- 16-bit grey keeps its high byte, as Pillow does for 16-bit colour.
+- 16-bit grey keeps its high byte, as Pillow does for 16-bit colour; or the high bits of the bit
+  depth in the manifest.
+- A colour profile is converted to sRGB (`galaxy_edge.inputs.icc`).
+- TIFF layouts that Pillow misreads are decoded here or refused (`galaxy_edge.inputs.tiff`).
 - Pillow converts grey, palette, CMYK, YCbCr and LAB.
 - Transparency is laid over black, the colour of the sky.
 - An animation gives its first frame.
@@ -16,6 +19,7 @@ Every input becomes 8-bit RGB in the same way:
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,16 +30,17 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from galaxy_edge.errors import ImageError
-from galaxy_edge.inputs.content import MAX_PIXELS, Opened
-from galaxy_edge.inputs.formats import PILLOW
+from galaxy_edge.inputs.colour_key import correct_key
+from galaxy_edge.inputs.content import Opened
+from galaxy_edge.inputs.depth import eight_bits, note_small_range
+from galaxy_edge.inputs.fits_import import fits_reader
+from galaxy_edge.inputs.formats import PILLOW, TIFF_STARTS
+from galaxy_edge.inputs.limits import check_size
 from galaxy_edge.inputs.preprocessing import Preprocessing, Stretch
 from galaxy_edge.inputs.source import Content, Source
+from galaxy_edge.inputs.unidentified import unidentified
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
-
-#: The longest side of JPEG and GIF. The weights of a resizing filter grow with the side, to
-#: gigabytes for a file of kilobytes that is one pixel high.
-MAX_SIDE = 65_535
 
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -94,9 +99,9 @@ def decoded(
         with _faults_as_image_errors(), _open(source) as content:
             if digest:
                 sha256 = _sha256(content)
-            pixels = fit(_rgb(content, preprocessing.stretch), preprocessing)
-            notes = tuple(content.notes) if isinstance(content, Opened) else ()
-            return Decoded(pixels, sha256, notes)
+            notes = content.notes if isinstance(content, Opened) else []
+            pixels = fit(_rgb(content, preprocessing.stretch, notes), preprocessing)
+            return Decoded(pixels, sha256, tuple(notes))
     except ImageError as error:
         return Decoded(error, sha256)
 
@@ -112,7 +117,7 @@ def read(source: Source | Content, stretch: Stretch | None = None) -> Image.Imag
         ImageError: as for `decode`.
     """
     with _faults_as_image_errors(), _open(source) as content:
-        return _rgb(content, stretch or Stretch())
+        return _rgb(content, stretch or Stretch(), [])
 
 
 def fit(image: Image.Image, preprocessing: Preprocessing) -> Pixels:
@@ -137,7 +142,7 @@ def _open(given: Source | Content) -> Iterator[Opened | Image.Image | npt.NDArra
     if isinstance(source.content, (np.ndarray, Image.Image)):
         yield source.content
     else:
-        with Opened(source.files) as opened:
+        with Opened(source.files, banded=isinstance(source.content, tuple)) as opened:
             yield opened
 
 
@@ -149,21 +154,43 @@ def _sha256(content: Opened | Image.Image | npt.NDArray[np.generic]) -> str:
     return hashlib.sha256(content.tobytes()).hexdigest()
 
 
-def _rgb(content: Opened | Image.Image | npt.NDArray[np.generic], stretch: Stretch) -> Image.Image:
+def _rgb(
+    content: Opened | Image.Image | npt.NDArray[np.generic], stretch: Stretch, notes: list[str]
+) -> Image.Image:
     if isinstance(content, np.ndarray):
         return _from_array(content)
     if isinstance(content, Image.Image):
-        return _to_rgb(content)
-    if len(content.streams) != 1:
+        return _from_image(content, stretch.bit_depth, notes)
+    if content.banded:
         _check_bands(content)
     if content.fits[0]:
         return _from_fits(content, stretch)
-    return _from_file(content.streams[0])
+    return _from_file(content.streams[0], stretch.bit_depth, notes)
 
 
-def _from_file(file: BinaryIO) -> Image.Image:
-    with Image.open(file, formats=PILLOW) as image:
-        return _to_rgb(image)
+def _from_file(file: BinaryIO, bit_depth: int, notes: list[str]) -> Image.Image:
+    start = file.read(4)
+    file.seek(0)
+    if start in TIFF_STARTS:
+        # Pillow's reader of TIFF takes time to import, and most users have no TIFF.
+        from galaxy_edge.inputs import tiff  # noqa: PLC0415
+
+        with tiff.read(file, bit_depth, notes) as image:
+            return _to_rgb(image, bit_depth, notes)
+    try:
+        opened = Image.open(file, formats=PILLOW)
+    except UnidentifiedImageError as error:
+        raise unidentified(file) from error
+    with opened as image:
+        return _to_rgb(image, bit_depth, notes)
+
+
+def _from_image(image: Image.Image, bit_depth: int, notes: list[str]) -> Image.Image:
+    if image.format == "TIFF":
+        from galaxy_edge.inputs import tiff  # noqa: PLC0415
+
+        tiff.check_given(image)
+    return _to_rgb(image, bit_depth, notes)
 
 
 def _from_array(array: npt.NDArray[np.generic]) -> Image.Image:
@@ -174,7 +201,7 @@ def _from_array(array: npt.NDArray[np.generic]) -> Image.Image:
             f"not an image: an array must be uint8 (H, W, 3) or (H, W), not {array.dtype} "
             f"{array.shape}"
         )
-    _check_size(array.shape[1], array.shape[0])
+    check_size(array.shape[1], array.shape[0])
     image = Image.fromarray(np.ascontiguousarray(array))
     return image if colour else image.convert("RGB")
 
@@ -191,43 +218,67 @@ def _check_bands(content: Opened) -> None:
 
 
 def _from_fits(content: Opened, stretch: Stretch) -> Image.Image:
-    try:
-        # Astropy takes longer to import than everything else here, and many users have no FITS.
-        from galaxy_edge.inputs import fits  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise ImageError(
-            f"FITS needs {error.name}, which is not installed: pip install 'galaxy-edge[fits]'"
-        ) from error
-    except OSError as error:
-        # Astropy reads its configuration from the home folder, and fails if it may not enter it
-        # (the user of a daemon).
-        raise ImageError(
-            f"FITS needs astropy, which cannot start: {error}; set HOME to a folder that can be "
-            "written to"
-        ) from error
-    return Image.fromarray(fits.rgb(content, stretch))
+    return Image.fromarray(fits_reader().rgb(content, stretch))
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    _check_size(image.width, image.height)
+def _to_rgb(image: Image.Image, bit_depth: int, notes: list[str]) -> Image.Image:
+    check_size(image.width, image.height)
+    raw_mode = _raw_mode(image)
     # Load the pixels before the EXIF data, whose errors are ignored: Pillow reports damaged pixels
     # of a TIFF only once, and then returns what it could read.
     image.load()
+    if "transparency" in image.info:
+        correct_key(image, raw_mode)
     oriented = _upright(image)
+    if ";16" in raw_mode and oriented.mode in ("RGB", "RGBA"):
+        _check_colour_depth(oriented, bit_depth, notes)
     if oriented.mode.startswith("I;16"):
-        high_byte = np.asarray(oriented).astype(np.uint16) >> 8
-        return Image.fromarray(high_byte.astype(np.uint8)).convert("RGB")
+        oriented = _from_16_bits(oriented, 12 if raw_mode == "I;12" else bit_depth, notes)
     if oriented.mode in ("I", "F"):
         raise ImageError(
             "not an 8- or 16-bit image: 32-bit pixels have no agreed range, so stretch it to "
             "8 bits first"
         )
+    # Most images have no profile, and skip the import.
+    if isinstance(profile := image.info.get("icc_profile"), bytes) and profile:
+        from galaxy_edge.inputs.icc import to_srgb  # noqa: PLC0415
+
+        oriented = to_srgb(oriented, profile, notes)
     if oriented.has_transparency_data:
         colour = oriented.convert("RGBA")
         sky = Image.new("RGBA", colour.size, (0, 0, 0, 255))
         return Image.alpha_composite(sky, colour).convert("RGB")
     # Pillow would copy an image that is RGB already.
     return oriented if oriented.mode == "RGB" else oriented.convert("RGB")
+
+
+def _raw_mode(image: Image.Image) -> str:
+    """Pillow's name for the layout of the pixels in the file; empty if they are loaded."""
+    for tile in getattr(image, "tile", ()):
+        args = tile[3]
+        name = args[0] if isinstance(args, tuple) and args else args
+        return name if isinstance(name, str) else ""
+    return ""
+
+
+def _from_16_bits(image: Image.Image, bit_depth: int, notes: list[str]) -> Image.Image:
+    """16-bit grey as 8-bit grey, black where it is transparent."""
+    values = np.asarray(image).astype(np.uint16)
+    pixels = eight_bits(values, bit_depth, notes)
+    if isinstance(key := image.info.get("transparency"), int):
+        pixels[values == key] = 0
+    return Image.fromarray(pixels)
+
+
+def _check_colour_depth(image: Image.Image, bit_depth: int, notes: list[str]) -> None:
+    """Pillow has kept the high bytes of 16-bit colour; the low ones are gone."""
+    if bit_depth != 16:
+        raise ImageError(
+            f"not supported: 16-bit colour with a bit depth of {bit_depth} (--bit-depth), which "
+            "is for 16-bit grey; use 16, or save the image with 8 bits"
+        )
+    brightest = int(np.asarray(image)[..., :3].max())
+    note_small_range(brightest << 8 | 255 if brightest else 0, notes)
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -241,19 +292,6 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _check_size(width: int, height: int) -> None:
-    if not width * height:
-        raise ImageError(f"empty: {width} x {height} pixels")
-    if width * height > MAX_PIXELS:
-        raise ImageError(
-            f"too large: {width} x {height} is over {MAX_PIXELS:,} pixels; cut or reduce it first"
-        )
-    if max(width, height) > MAX_SIDE:
-        raise ImageError(
-            f"too large: {width} x {height} has a side over {MAX_SIDE:,}; cut or reduce it first"
-        )
-
-
 @contextmanager
 def _faults_as_image_errors() -> Iterator[None]:
     try:
@@ -264,15 +302,16 @@ def _faults_as_image_errors() -> Iterator[None]:
         raise ImageError("missing: the file does not exist") from error
     except PermissionError as error:
         raise ImageError("not readable: permission denied") from error
-    except UnidentifiedImageError as error:
-        raise ImageError(
-            f"not an image: the format is none of {', '.join(PILLOW)}, FITS"
-        ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(f"too large: {error}") from error
     except MemoryError as error:
         raise ImageError("too large: it does not fit into memory") from error
     except OSError as error:
+        # Pillow's words for what libtiff reports; older versions give only the number.
+        if re.fullmatch(r"(decoder error )?-\d+", str(error)):
+            raise ImageError(
+                "damaged or truncated: the compressed pixels cannot be decoded"
+            ) from error
         if error.errno is None:  # Pillow's own: the data end too soon
             raise ImageError(f"damaged or truncated: {error}") from error
         raise ImageError(f"not readable: {error.strerror}") from error

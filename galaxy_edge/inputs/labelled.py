@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -19,6 +18,7 @@ from galaxy_edge.errors import DatasetError, ImageError
 from galaxy_edge.inputs.formats import FITS_SUFFIXES, SUFFIXES
 from galaxy_edge.inputs.images import Decoded, Pixels, decoded
 from galaxy_edge.inputs.listing import child, images_below
+from galaxy_edge.inputs.parallel import in_threads
 from galaxy_edge.inputs.preprocessing import Preprocessing
 
 Split: TypeAlias = Literal["Train", "Valid", "Test"]
@@ -150,8 +150,7 @@ def load(
     good: list[LabelledFile] = []
     digests: list[str] = []
     faults: list[Fault] = []
-    with ThreadPoolExecutor() as pool:
-        results = pool.map(lambda file: _decode(file, preprocessing), files)
+    with in_threads(lambda file: _decode(file, preprocessing), files) as results:
         for done, (file, result) in enumerate(zip(files, results, strict=True), start=1):
             if isinstance(result.pixels, ImageError):
                 faults.append(Fault(file.path, str(result.pixels)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import glob
 import os
 import select
@@ -9,12 +10,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from galaxy_edge.errors import UsageError
 from galaxy_edge.inputs.bands import Bands, grouped
 from galaxy_edge.inputs.formats import split_extension
 from galaxy_edge.inputs.listing import images_below
 from galaxy_edge.inputs.source import Source
 
 _BLOCK = 65536
+_SEPARATORS = (os.sep, os.altsep or os.sep)
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def sources(
@@ -22,6 +26,7 @@ def sources(
     stdin: BinaryIO,
     *,
     recursive: bool = False,
+    null: bool = False,
     bands: Bands | None = None,
 ) -> Iterator[Source | None]:
     """Turn arguments into sources, in order.
@@ -30,36 +35,38 @@ def sources(
         arguments: as for `expand`.
         stdin: the list of paths that the argument ``-`` names.
         recursive: include the folders below a folder.
+        null: the paths in the list are separated by NUL instead of newlines.
         bands: group the files of three bands (`galaxy_edge.inputs.bands.grouped`).
     """
-    paths = expand(arguments, stdin, recursive=recursive)
+    paths = expand(arguments, stdin, recursive=recursive, null=null)
     for found in paths if bands is None else grouped(paths, bands):
         yield None if found is None else Source(found)
 
 
 def expand(
-    arguments: Iterable[str], stdin: BinaryIO, *, recursive: bool = False
+    arguments: Iterable[str], stdin: BinaryIO, *, recursive: bool = False, null: bool = False
 ) -> Iterator[str | None]:
     """Turn arguments into paths, in order.
 
     - A file gives its own path.
     - A folder gives its images, sorted; with ``recursive`` also those in its subfolders.
     - A pattern that is not a file gives its matches, sorted (``**`` matches folders of any depth).
-      An extension, ``*.fits[SCI]``, applies to each match.
+      An extension, ``*.fits[SCI]``, applies to each match. A folder whose name has brackets and
+      that exists is that folder, and brackets that match nothing are literal.
     - ``-`` gives the paths in a list on stdin, one per line, each taken literally. None is yielded
-      before a read would block.
+      before a read would block. With ``null``, each path ends with NUL, so that it may contain any
+      other character (``find -print0``).
     - Any other argument is passed on unchanged. Reading it reports the error in its own row.
+
+    Raises:
+        UsageError: the list on stdin is UTF-16, or is separated by NUL although ``null`` is false.
     """
     for argument in arguments:
         if argument == "-":
-            for line in _lines(stdin):
-                if line is None:
-                    yield None
-                elif name := line.rstrip(b"\r\n"):
-                    yield os.fsdecode(name)
+            yield from _listed(stdin, null=null)
             continue
-        path, extension = split_extension(argument)
-        suffix = "" if extension is None else f"[{extension}]"
+        path, _ = split_extension(argument)
+        suffix = argument.removeprefix(path)
         for found in _matches(path):
             yield from (image + suffix for image in _images(found, recursive=recursive))
 
@@ -67,8 +74,25 @@ def expand(
 def _matches(path: str) -> list[str]:
     if not glob.has_magic(path) or os.path.lexists(path):
         return [path]
-    # Path.glob takes no absolute patterns.
-    return sorted(glob.glob(path, recursive=True)) or [path]  # noqa: PTH207
+    # The last pattern takes every bracket literally, as in a file name such as frame[1]_a.png.
+    for pattern in (_with_literal_folder(path), path.replace("[", "[[]")):
+        # Path.glob takes no absolute patterns.
+        if found := glob.glob(pattern, recursive=True):  # noqa: PTH207
+            return sorted(found)
+    return [path]
+
+
+def _with_literal_folder(pattern: str) -> str:
+    """Escape the longest start of a pattern that is a folder: ``night[1]/*.png``.
+
+    A folder called ``*`` is not meant by a pattern that begins with ``*``.
+    """
+    for place in reversed(range(len(pattern))):
+        folder = pattern[:place]
+        literal = pattern[place] in _SEPARATORS and not {"*", "?"} & {*folder}
+        if literal and os.path.isdir(folder):  # noqa: PTH112 - never raises
+            return glob.escape(folder) + pattern[place:]
+    return pattern
 
 
 def _images(path: str, *, recursive: bool) -> Iterator[str]:
@@ -78,25 +102,59 @@ def _images(path: str, *, recursive: bool) -> Iterator[str]:
     yield from map(str, found) if found else [path]
 
 
-def _lines(stdin: BinaryIO) -> Iterator[bytes | None]:
-    """Yield lines as soon as they arrive, and None before a read would block."""
-    try:
-        handle = stdin.fileno()
-    except OSError:  # a stream in memory has no handle and never blocks
-        yield from stdin
-        return
+def _listed(stdin: BinaryIO, *, null: bool) -> Iterator[str | None]:
+    """The paths in a list; None before a read would block."""
+    is_first = True
+    for record in _records(stdin, null=null):
+        if record is None:
+            yield None
+            continue
+        # Some editors and PowerShell write a byte order mark, which is not part of a path.
+        name = record.removeprefix(codecs.BOM_UTF8) if is_first else record
+        is_first = False
+        if not null:
+            name = name.rstrip(b"\r\n")
+        if name:
+            yield os.fsdecode(name)
+
+
+def _records(stdin: BinaryIO, *, null: bool) -> Iterator[bytes | None]:
+    """Yield lines (or what NUL ends) as soon as they arrive, and None before a read would block."""
+    handle = _handle(stdin)
     rest = b""
+    is_checked = False
     while True:
-        if not _is_ready(handle, 0):
+        if handle is not None and not _is_ready(handle, 0):
             yield None
             # The pipe may be non-blocking, depending on the parent process.
             _is_ready(handle, None)
-        block = os.read(handle, _BLOCK)
+        block = stdin.read(_BLOCK) if handle is None else os.read(handle, _BLOCK)
         if not block:
             break
-        *lines, rest = (rest + block).split(b"\n")
-        yield from lines
+        *records, rest = (rest + block).split(b"\0" if null else b"\n")
+        if not is_checked:
+            # Also without a complete record: a list of another kind may never have one.
+            _check_kind(records[0] if records else rest, null=null)
+            is_checked = bool(records)
+        yield from records
     yield rest
+
+
+def _check_kind(first: bytes, *, null: bool) -> None:
+    if first.startswith(_UTF_16):
+        raise UsageError(
+            "the list on stdin is UTF-16; write it in UTF-8 (in PowerShell, with "
+            "`Out-File -Encoding utf8`)"
+        )
+    if b"\0" in first and not null:
+        raise UsageError("the paths on stdin are separated by NUL characters; add -0")
+
+
+def _handle(stdin: BinaryIO) -> int | None:
+    try:
+        return stdin.fileno()
+    except OSError:  # a stream in memory has no handle and never blocks
+        return None
 
 
 def _is_ready(handle: int, timeout: float | None) -> bool:

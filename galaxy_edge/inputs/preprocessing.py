@@ -12,6 +12,8 @@ from galaxy_edge.errors import UsageError
 Resize: TypeAlias = Literal["nearest", "bilinear", "lanczos"]
 Document: TypeAlias = Mapping[str, Any]
 
+_ALL_BITS = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
@@ -30,12 +32,15 @@ class Stretch:
             `galaxy_edge.inputs.stretch.NOISE_STRETCH` times the noise of the sky, so that
             images in any units look alike.
         q: softening; larger values compress the bright parts more.
+        bit_depth: bits of 16-bit images that are used, 8 to 16: a camera of 12 bits stores 0 to
+            4,095 in them. It does not apply to FITS.
     """
 
     bands: tuple[str, str, str] | None = None
     minimum: float | None = None
     stretch: float | None = None
     q: float = 8.0
+    bit_depth: int = _ALL_BITS
 
     def __post_init__(self) -> None:
         check_bands(self.bands)
@@ -47,6 +52,8 @@ class Stretch:
             raise UsageError(f"the stretch must be a positive, finite number, not {self.stretch!r}")
         if not (_is_number(self.q) and self.q > 0):
             raise UsageError(f"the softening (q) must be a positive, finite number, not {self.q!r}")
+        if not (_is_int(self.bit_depth) and 8 <= self.bit_depth <= 16):
+            raise UsageError(f"the bit depth must be 8 to 16, not {self.bit_depth!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +113,9 @@ def preprocessing_document(preprocessing: Preprocessing) -> dict[str, Any]:
     document = asdict(preprocessing)
     if (bands := preprocessing.stretch.bands) is not None:
         document["stretch"]["bands"] = list(bands)
+    # Versions without this step refuse files that name it, and must read all others.
+    if preprocessing.stretch.bit_depth == _ALL_BITS:
+        del document["stretch"]["bit_depth"]
     return document
 
 
@@ -120,6 +130,7 @@ def preprocessing_from(document: Document) -> Preprocessing:
     stretch = document["stretch"]
     if not isinstance(stretch, Mapping):
         raise UsageError(f"the stretch must be named values, not {stretch!r}")
+    stretch = {"bit_depth": _ALL_BITS, **stretch}
     _check_names(stretch, Stretch, "parameters of the stretch")
     bands = stretch["bands"]
     if bands is not None and not isinstance(bands, list | tuple):

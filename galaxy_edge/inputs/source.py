@@ -18,7 +18,7 @@ from galaxy_edge.inputs.formats import File
 Content: TypeAlias = File | tuple[File, File, File] | Image.Image | npt.NDArray[np.generic]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Source:
     """An input.
 
@@ -29,7 +29,8 @@ class Source:
 
     Attributes:
         content: the image. A FITS path may name an extension: ``file.fits[SCI]``.
-        id: the user's identifier; by default the path.
+        id: the user's identifier, as text; by default the path. A number, from a column of a
+            catalogue for example, becomes its decimal.
         path: where the image is; by default the path or paths in ``content``, or None for content
             in memory. For a member of a container, such as a tar file, its place in it.
     """
@@ -39,9 +40,9 @@ class Source:
     path: str | None = None
 
     def __post_init__(self) -> None:
-        path = _path(self.content) if self.path is None else self.path
-        object.__setattr__(self, "path", path)
-        object.__setattr__(self, "id", path if self.id is None else self.id)
+        path = _path(self.content) if self.path is None else os.fspath(self.path)
+        object.__setattr__(self, "path", _writable(path))
+        object.__setattr__(self, "id", self.path if self.id is None else _writable(str(self.id)))
 
     @classmethod
     def of(cls, given: Source | Content) -> Source:
@@ -59,6 +60,17 @@ class Source:
         if isinstance(self.content, tuple):
             return self.content
         return () if self.in_memory else (self.content,)  # type: ignore[return-value]
+
+
+def _writable(text: str | None) -> str | None:
+    """Text that every output can hold: lone surrogates, which no encoding has, are escaped."""
+    if text is None or text.isascii():
+        return text
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text
 
 
 def _path(content: object) -> str | None:

@@ -23,21 +23,47 @@ Form: TypeAlias = Literal["parquet", "fits"]
 Rows: TypeAlias = Callable[[], Iterator[Row]]
 
 _BLOCK = 10_000
+_FITS_BLOCK = 2880
+#: Of a FITS table: the most columns, and the longest name that fits a header card.
+_FITS_COLUMNS, _FITS_NAME = 999, 66
 #: The only column in double precision: users give a threshold in decimals.
 _DOUBLE = "threshold"
 
 
-def check(form: Form) -> None:
-    """Check that the library of a format is installed, before hours of work depend on it.
+def check(form: Form, names: Sequence[str]) -> None:
+    """Check that a format can be written, before hours of work depend on it.
+
+    Args:
+        form: the format.
+        names: of the columns.
 
     Raises:
-        UsageError: the library is not installed or cannot start.
+        UsageError: its library is not installed or cannot start, or it cannot hold the columns.
     """
+    if form == "fits":
+        _check_columns([stored(name, form) for name in names])
     with _installed(form):
         if form == "parquet":
             import pyarrow.parquet  # noqa: F401
         else:
             import astropy.io.fits  # noqa: F401
+
+
+def _check_columns(names: Sequence[str]) -> None:
+    remedy = "choose another format, such as Parquet"
+    if len(names) > _FITS_COLUMNS:
+        raise UsageError(
+            f"a FITS table has at most {_FITS_COLUMNS} columns, not {len(names)}; {remedy}"
+        )
+    for name in names:
+        if len(name) > _FITS_NAME:
+            raise UsageError(f"the column {name} is too long a name for a FITS table; {remedy}")
+    # Readers of FITS do not tell upper from lower case.
+    if len({name.casefold() for name in names}) < len(names):
+        raise UsageError(
+            "a FITS table cannot tell these columns apart, which differ in case or in letters "
+            f"beyond ASCII: {', '.join(names)}; {remedy}"
+        )
 
 
 def stored(text: str, form: Form) -> str:
@@ -56,7 +82,16 @@ def stored(text: str, form: Form) -> str:
 def is_table(path: Path) -> bool:
     """Whether a FITS file is a table written here, according to its second header."""
     with path.open("rb") as file:
-        return b"EXTNAME = 'RESULTS " in file.read(4 * 2880)
+        file.seek(_FITS_BLOCK)  # the first header is one block
+        # Two cards a column come before the name, and 999 columns are the most.
+        for _ in range(2 * _FITS_COLUMNS * 80 // _FITS_BLOCK + 2):
+            block = file.read(_FITS_BLOCK)
+            cards = [block[start : start + 80] for start in range(0, len(block), 80)]
+            if any(card.startswith(b"EXTNAME = 'RESULTS ") for card in cards):
+                return True
+            if not block or any(card.startswith(b"END ") for card in cards):
+                return False
+    return False
 
 
 def write(path: Path, form: Form, names: Sequence[str], rows: Rows) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal, TextIO, TypeAlias
 
 from galaxy_edge.errors import UsageError
+from galaxy_edge.files import replacing
 from galaxy_edge.inputs.formats import has_image_suffix
 from galaxy_edge.outputs import columnar, resume
 from galaxy_edge.outputs.writers import CsvWriter, JsonLinesWriter, TableWriter, Writer
@@ -119,25 +120,19 @@ def _check_place(path: Path, form: Form) -> None:
 def _journaled(
     path: Path, form: columnar.Form, origin: resume.Origin, *, resuming: bool
 ) -> Iterator[Output]:
-    columnar.check(form)
+    columnar.check(form, origin.columns)
     if path.exists() and not path.is_file():
         raise UsageError(
             f"{path} cannot be written: it is not a regular file; choose another output"
         )
     journal = path.with_name(f"{path.name}.partial")
-    begun = journal.exists() and journal.stat().st_size > 0
+    if resuming and path.exists() and not (journal.exists() and journal.stat().st_size > 0):
+        with _stream(journal):  # so that no other run does the same
+            _take_over(path, form, journal, origin)
     with _stream(journal) as stream:
         earlier = resume.Earlier(origin, partial(columnar.stored, form=form))
-        end = 0
-        if resuming and begun:
-            end = resume.read(journal, "jsonl", earlier)
+        end = resume.read(journal, "jsonl", earlier) if resuming else 0
         _cut(stream, journal, end)
-        try:
-            if resuming and not begun and path.exists():
-                _take_over(path, form, stream, earlier)
-        except BaseException:
-            journal.unlink()
-            raise
         try:
             yield Output(JsonLinesWriter(stream), earlier, path)
         finally:
@@ -146,14 +141,19 @@ def _journaled(
             journal.unlink()
 
 
-def _take_over(path: Path, form: columnar.Form, stream: TextIO, earlier: resume.Earlier) -> None:
-    """Copy the rows of a finished table to the journal."""
+def _take_over(path: Path, form: columnar.Form, journal: Path, origin: resume.Origin) -> None:
+    """Make the journal from the rows of a finished table, completely or not at all."""
+    earlier = resume.Earlier(origin, partial(columnar.stored, form=form))
     try:
-        for row in columnar.read(path, form, earlier.columns):
-            earlier.add(row)
-            stream.write(json.dumps(row) + "\n")
-    except UsageError as error:
-        raise UsageError(f"{path} cannot be resumed: {error}") from error
+        with replacing(journal) as temporary, temporary.open("w") as file:
+            for row in columnar.read(path, form, earlier.columns):
+                earlier.add(row)
+                file.write(json.dumps(row) + "\n")
+    except BaseException as error:
+        journal.unlink(missing_ok=True)
+        if isinstance(error, UsageError):
+            raise UsageError(f"{path} cannot be resumed: {error}") from error
+        raise
 
 
 @contextmanager
@@ -221,6 +221,10 @@ def _writer(
         return JsonLinesWriter(stream)
     if form == "csv":
         return CsvWriter(stream, origin.classes, header=not begun)
-    # https://no-color.org
-    colour = stream.isatty() and not os.environ.get("NO_COLOR")
-    return TableWriter(stream, origin.classes, colour=colour)
+    return TableWriter(stream, origin.classes, origin.statuses, colour=_takes_colour(stream))
+
+
+def _takes_colour(stream: TextIO) -> bool:
+    # https://no-color.org; a dumb terminal, such as a shell in Emacs, shows the codes as text.
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return stream.isatty() and not plain

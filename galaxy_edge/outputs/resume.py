@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
 from galaxy_edge.errors import UsageError
+from galaxy_edge.outputs.text import csv_text
 from galaxy_edge.results import Row, Tally, columns
 
 TextForm: TypeAlias = Literal["jsonl", "csv"]
@@ -25,12 +26,14 @@ class Origin:
         model_sha256: digest of the model file.
         threshold: threshold of the decision; None if it has none.
         digest: whether each row has the digest of its input.
+        statuses: that a row can have, besides ok.
     """
 
     classes: tuple[str, ...]
     model_sha256: str
     threshold: float | None
     digest: bool = False
+    statuses: tuple[str, ...] = ("error",)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -56,6 +59,8 @@ class Earlier:
         self._origin = origin
         self._stored = stored
         self._inputs: Counter[tuple[str, str]] = Counter()
+        # Some formats hold labels in ASCII.
+        self._labels = {stored(name): name for name in origin.classes}
 
     def add(self, row: Row) -> None:
         """Count a row.
@@ -73,7 +78,7 @@ class Earlier:
             raise UsageError(
                 f"its rows have {has}; resume {needs} --digest, or choose another output"
             )
-        self.tally.add(row["status"], row["label"])
+        self.tally.add(row["status"], self._labels.get(row["label"] or "", row["label"]))
         self.tally.earlier += 1
         self._inputs[self._key(row["id"], row["path"])] += 1
 
@@ -151,4 +156,4 @@ def _parse(record: bytes, form: TextForm, names: tuple[str, ...]) -> Row:
             raise ValueError
         return row
     (values,) = csv.reader([record.decode("utf-8", "surrogateescape")], strict=True)
-    return dict(zip(names, values, strict=True))
+    return dict(zip(names, map(csv_text, values), strict=True))

@@ -52,15 +52,23 @@ class TableWriter:
 
     Args:
         stream: the output.
-        classes: classes of the model; they determine the width of the first column.
+        classes: classes of the model.
+        statuses: that a row can have, besides ok.
         colour: colour the verdicts (for a terminal).
     """
 
-    def __init__(self, stream: TextIO, classes: Sequence[str], *, colour: bool = False) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        classes: Sequence[str],
+        statuses: Sequence[str] = ("error",),
+        *,
+        colour: bool = False,
+    ) -> None:
         self._stream = stream
         self._last = classes[-1]
         self._colour = colour
-        self._width = max(len(name) for name in (*classes, "verdict"))
+        self._width = max(len(name) for name in (*classes, *statuses, "verdict"))
         self._stream.write(f"{'verdict':<{self._width}}  {'score':>6}  path\n")
 
     def write(self, prediction: Prediction) -> None:

@@ -13,7 +13,7 @@ import pytest
 from astropy.table import Table
 from onnx import TensorProto, helper
 
-from galaxy_edge import ModelError, Prediction, Predictor, Preprocessing
+from galaxy_edge import ModelError, Prediction, Predictor, Preprocessing, UsageError
 from galaxy_edge.manifest import DecisionRule, Golden, Manifest, Outputs
 from galaxy_edge.outputs import columnar
 from galaxy_edge.results import columns, is_number
@@ -177,3 +177,41 @@ def test_a_file_without_softmax_gives_no_verdicts(tmp_path: Path):
 def test_a_file_whose_outputs_do_not_fit_its_classes_is_refused(tmp_path: Path):
     with pytest.raises(ModelError, match=r"its output must be scores, float32 \[N, 3\]"):
         Predictor(file(tmp_path / "m.onnx", width=2))
+
+
+def test_labels_beyond_ascii_are_counted_after_a_resume(tmp_path: Path, cli: Cli, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = ("F\u00e4lschung", "R\u00e9el", "c")
+    file(tmp_path / "m.onnx", classes=names)
+    Path("a.png").write_bytes(encoded(IMAGES["a.png"]))
+    for suffix in ("fits", "parquet"):
+        command = ("predict", "a.png", "-m", "m.onnx", "-o", f"v.{suffix}")
+        assert cli(*command)[0] == 0
+        _, _, err = cli(*command, "--resume")
+        assert "1 images: 1 of them earlier, 1 F\u00e4lschung, 0 R\u00e9el" in err
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("a" * 70, "b", "c"), "too long a name"),
+        (("spiral", "SPIRAL arm", "spiral ARM2", "Spiral Arm2 "[:-1]), "cannot tell"),
+        (tuple(f"class {number}" for number in range(990)), "at most 999 columns"),
+    ],
+)
+def test_columns_that_fits_cannot_hold_are_refused_before_the_work(
+    tmp_path: Path, cli: Cli, names: tuple[str, ...], words: str
+):
+    with pytest.raises(UsageError, match=words):
+        columnar.check("fits", columns(names))
+    columnar.check("parquet", columns(names))
+
+
+def test_a_fits_table_of_many_columns_is_recognised_and_resumed(tmp_path: Path):
+    names = columns([f"class {number}" for number in range(300)])
+    row = dict.fromkeys(names) | {"id": "a", "status": "error", "model": "m"}
+    columnar.write(tmp_path / "x.fits", "fits", names, lambda: iter([row]))
+    assert columnar.is_table(tmp_path / "x.fits")
+    assert [one["id"] for one in columnar.read(tmp_path / "x.fits", "fits", names)] == ["a"]
+    Table({"x": [1]}).write(tmp_path / "other.fits")
+    assert not columnar.is_table(tmp_path / "other.fits")

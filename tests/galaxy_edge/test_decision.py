@@ -78,6 +78,28 @@ def test_another_threshold_removes_the_abstention_band():
     decision = Decision(two(0.5, abstain=(0.4, 0.6)), 0.9)
     (verdict,) = decision.verdicts(decision.probabilities(np.array([[0.5]], np.float32)))
     assert (verdict.status, verdict.label) == ("ok", "Fake")
+    assert "abstention band does not apply" in decision.note
+
+
+def test_the_models_own_threshold_keeps_the_band():
+    """Otherwise a resumed run could mix two decisions in one file."""
+    decision = Decision(two(0.5, abstain=(0.4, 0.6)), 0.5)
+    (verdict,) = decision.verdicts(decision.probabilities(np.array([[0.5]], np.float32)))
+    assert (verdict.status, decision.note) == ("uncertain", None)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1, 25.0])
+def test_a_typicality_outside_0_to_1_is_a_model_error(value: float):
+    with pytest.raises(ModelError, match="typicalities outside 0 to 1"):
+        Decision(three()).typicalities(np.array([0.5, value], np.float32))
+
+
+def test_the_possible_statuses_follow_from_the_rule():
+    assert Decision(two()).statuses == ("error",)
+    assert Decision(two(0.5, abstain=(0.4, 0.6))).statuses == ("uncertain", "error")
+    assert Decision(three(threshold=0.5, ood_limit=0.01)).statuses == (
+        "uncertain", "out_of_distribution", "error",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("manifest", [two(ood_limit=0.01), three(ood_limit=0.01)])

@@ -28,6 +28,8 @@ def test_doctor_reports_versions_threads_and_devices(cli: Cli):
     assert " from " in found["threads"]
     available = onnxruntime.get_available_providers()
     for device, provider in PROVIDERS.items():
+        # It has no such option.
+        assert "--device" not in found[device]
         if provider not in available:
             assert found[device].startswith("no: ")
             assert provider in found[device]

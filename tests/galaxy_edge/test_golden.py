@@ -90,7 +90,8 @@ def test_every_command_reports_that_no_example_could_be_compared(
 ):
     path = changed(model_file, tmp_path / "m.onnx", other_pixels(8, scores=(0.0,)))
     code, out, err = cli("verify", path)
-    assert (code, "0 of 8 golden examples compared" in out) == (0, True)
+    assert (code, out) == (3, "0 of 8 golden examples compared (CPUExecutionProvider)\n")
+    assert "this machine is not verified" in err
     assert "none could be compared" in err
     (note,) = Predictor(path).notes
     assert "none could be compared" in note
@@ -180,3 +181,32 @@ def test_a_golden_example_that_is_not_an_image_is_a_model_error(
 
 def test_a_tolerance_of_nan_is_refused(cli: Cli):
     assert cli("verify", "--tolerance", "nan")[0] != 0
+
+
+def test_the_self_check_looks_further_if_its_own_examples_cannot_be_compared(
+    model_file: Path, tmp_path: Path
+):
+    """It scores every third example; here these decode to other pixels, and the rest are wrong."""
+
+    def hidden(manifest: Manifest) -> Manifest:
+        golden = tuple(
+            replace(one, input_sha256="00")
+            if number % 3 == 0
+            else replace(one, scores=(1 - one.scores[0],))
+            for number, one in enumerate(manifest.golden)
+        )
+        return replace(manifest, golden=golden)
+
+    with pytest.raises(ModelError, match="failed its self-check"):
+        Predictor(changed(model_file, tmp_path / "m.onnx", hidden))
+
+
+def test_the_name_of_a_model_cannot_control_the_terminal(
+    model_file: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "e\x1b[31mX.onnx"
+    changed(model_file, path, lambda manifest: replace(manifest, golden=()))
+    _, _, err = cli("predict", Path(__file__).parents[2] / "examples", "-m", path.name)
+    assert "carries no golden examples" in err
+    assert "\x1b" not in err

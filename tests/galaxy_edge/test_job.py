@@ -12,6 +12,7 @@ from galaxy_edge.cli.notes import Notes
 from galaxy_edge.inputs import images
 from galaxy_edge.inputs.shards import Shard
 from galaxy_edge.outputs.output import opened
+from galaxy_edge.outputs.resume import Earlier
 from galaxy_edge.results import Tally
 from tests.conftest import encoded, galaxy
 
@@ -111,9 +112,9 @@ def test_the_output_among_the_inputs_is_skipped(
 def test_notes_about_inputs_name_the_input(predictor: Predictor, tmp_path: Path, monkeypatch):
     read = images._rgb
 
-    def noting(content, stretch):
-        content.notes.append("has two images; the first was taken")
-        return read(content, stretch)
+    def noting(content, stretch, notes):
+        notes.append("has two images; the first was taken")
+        return read(content, stretch, notes)
 
     monkeypatch.setattr(images, "_rgb", noting)
     found = []
@@ -134,3 +135,38 @@ def test_the_command_line_prints_some_notes_and_counts_the_others(
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "galaxy-edge: note\\n0"
     assert (len(lines), lines[-1]) == (21, "galaxy-edge: and 5 more notes of this kind")
+
+
+def test_content_of_an_unknown_kind_gets_its_row(predictor: Predictor, tmp_path: Path):
+    path = tmp_path / "x.jsonl"
+    inputs = [Source(bytearray(b"x"), id="a"), Source(None, id="b"), *sources(1)]
+    tally = run(predictor, path, inputs)
+    assert (tally.total, tally.failed) == (3, 2)
+    assert all("not an image" in row["error"] for row in rows(path)[:2])
+
+
+@pytest.mark.parametrize("form", ["parquet", "fits"])
+def test_a_finished_table_is_taken_over_completely_or_not_at_all(
+    predictor: Predictor, tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
+):
+    """A kill while its rows are copied must not leave a part of them as the journal."""
+    path = tmp_path / f"x.{form}"
+    with opened(path, form, jobs.origin(predictor), resuming=False) as output:
+        jobs.run(sources(6), predictor, output)
+    before = path.read_bytes()
+    add = Earlier.add
+
+    def killed(self, row):
+        if row["id"] == "object 3":
+            raise KeyboardInterrupt
+        add(self, row)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Earlier, "add", killed)
+        with (
+            pytest.raises(KeyboardInterrupt),
+            opened(path, form, jobs.origin(predictor), resuming=True),
+        ):
+            pass
+    assert [item.name for item in tmp_path.iterdir()] == [path.name]
+    assert path.read_bytes() == before

@@ -161,7 +161,7 @@ def test_a_model_file_that_cannot_be_used_is_reported_with_a_reason(
     steps = json.dumps(preprocessing_document(Preprocessing(size=25)))
     changed(model_file, tmp_path / "size.onnx", preprocessing=steps)
     for name, words in (
-        ("absent.onnx", "cannot be read"),
+        ("absent.onnx", "does not exist"),
         ("rubbish.onnx", "onnxruntime cannot load"),
         ("bare.onnx", "galaxy-edge export"),
         ("renamed.onnx", "input"),

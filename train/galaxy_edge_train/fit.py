@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import platform
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from galaxy_edge.evaluation.classes.measures import measure as measure_classes
 from galaxy_edge.evaluation.measures import bins, calibration_error, measure
 from galaxy_edge.inputs.labelled import Loaded
 from galaxy_edge.manifest import DecisionRule, Manifest, Outputs
+from galaxy_edge.versions import installed
 from galaxy_edge_train import dataset, figures, network
 from galaxy_edge_train.batches import Batches
 from galaxy_edge_train.calibration import (
@@ -155,7 +155,7 @@ def _finish(run: Run, data: Dataset, config: TrainConfig, recorder: Recorder) ->
         "parameters": model.count_params(),
         "backend": keras.backend.backend(),
         "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("galaxy-edge", "keras", "numpy", "pillow")},
+        | {name: installed(name) for name in ("galaxy-edge", "keras", "numpy", "pillow")},
     } | calibration
     for split in ("Valid", "Test"):
         if loaded := data.splits.get(split):

@@ -17,15 +17,18 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from galaxy_edge.outputs.text import printable
+
 
 class Bar:
     """One progress bar for the current step of the work, with printed lines above it.
 
     Args:
-        quiet: print nothing.
+        quiet: print nothing but warnings.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
+        self._warnings = Console(stderr=True, soft_wrap=True, highlight=False)
         self._console = Console(stderr=True, quiet=quiet, soft_wrap=True, highlight=False)
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
@@ -54,6 +57,12 @@ class Bar:
     def note(self, text: str) -> None:
         """Print one line above the bar."""
         self._console.print(text, markup=False)
+
+    def warn(self, text: str) -> None:
+        """Print one line above the bar, also if it is quiet."""
+        # On a terminal, the bar is drawn again below what its own console prints.
+        console = self._warnings if self._console.quiet else self._console
+        console.print(printable(text), markup=False)
 
     def show_decoding(self, done: int, total: int) -> None:
         """Show how many files are decoded."""

@@ -2,7 +2,8 @@
 
 A run is made in ``NAME.partial`` and renamed to ``NAME`` when it is done, so a folder called
 ``NAME`` is always complete. In a partial run, ``checkpoint/state.json`` alone says how far the run
-has come. All files that it names were written before it. Anything newer is ignored on resuming.
+has come. All files that it names were on the disk before it was written, also after a power cut.
+Anything newer is ignored on resuming.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from galaxy_edge.errors import UsageError
-from galaxy_edge.files import write_text
+from galaxy_edge.files import sync, sync_below, write_text
 
 Row = dict[str, float]
 
@@ -110,6 +111,9 @@ class Run:
         """Record an epoch whose checkpoints are already written, and delete the older ones."""
         self.write_rows("batches.csv", batches)
         self.write_rows("epochs.csv", state.history)
+        for name in {state.last, state.best}:
+            sync(self.checkpoints / name)
+        sync(self.checkpoints)
         write_text(self.checkpoints / "state.json", json.dumps(asdict(state)))
         for path in self.checkpoints.iterdir():
             if path.name not in (state.last, state.best, "state.json"):
@@ -143,7 +147,9 @@ class Run:
 
     def finish(self) -> Path:
         """Rename the partial folder to its final name."""
+        sync_below(self.partial)
         self.partial.rename(self.output)
+        sync(self.output.parent)
         # Last, because a run that is killed before the renaming still needs the checkpoints.
         shutil.rmtree(self.output / self.checkpoints.name)
         return self.output

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from galaxy_edge.evaluation.bootstrap import LEVEL
 from galaxy_edge.evaluation.classes.evaluation import ClassEvaluation
-from galaxy_edge.evaluation.text import Section, interval, number
+from galaxy_edge.evaluation.text import Section, interval, labelled, number
 from galaxy_edge.outputs.text import printable
 
 
@@ -63,10 +63,7 @@ def _overall(evaluation: ClassEvaluation) -> list[tuple[str, ...]]:
     found: list[tuple[str, ...]] = [
         (name, number(value), interval(spread)) for name, value, spread in rows
     ]
-    if it.labelled is not None and it.labelled < 1:
-        found.append(("share with a label", number(it.labelled), ""))
-        found.append(("accuracy of those", number(it.labelled_accuracy), ""))
-    return found
+    return [*found, *labelled(it.labelled, it.labelled_accuracy)]
 
 
 def _by_class(evaluation: ClassEvaluation, *, wide: bool) -> list[tuple[str, ...]]:

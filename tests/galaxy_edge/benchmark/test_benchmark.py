@@ -20,6 +20,7 @@ from galaxy_edge.benchmark.memory import peak_bytes
 from galaxy_edge.benchmark.spread import Interval, Percentiles
 from galaxy_edge.engine.turns import in_blocks
 from galaxy_edge.manifest import Manifest
+from galaxy_edge.predictor import Predictor
 from tests.conftest import encoded, galaxy, galaxy_edge_in_process
 from tests.galaxy_edge.test_imports import HEAVY
 
@@ -190,6 +191,18 @@ def test_a_file_compared_with_itself(cli: Cli, model_file: Path):
         assert ratio["low"] <= ratio["median"] <= ratio["high"]
         assert ratio["samples"] >= 6
         assert found[scenario]["a_seconds"]["samples"] >= 12
+
+
+def test_notes_are_printed_for_each_file(cli: Cli, model_file: Path, monkeypatch):
+    monkeypatch.setattr(Predictor, "notes", ("cuda is not used: the reason",))
+    for command, names in (
+        (("-m", model_file), ("",)), (("--compare", model_file, model_file), ("A: ", "B: ")),
+    ):  # fmt: skip
+        code, out, err = cli("benchmark", *command, "--seconds", 0, "--json", "-")
+        assert (code, bool(json.loads(out))) == (0, True)
+        assert err.splitlines() == [
+            f"galaxy-edge: {name}cuda is not used: the reason" for name in names
+        ]
 
 
 def test_a_comparison_finds_the_slower_file(cli: Cli, model_file: Path):

@@ -89,6 +89,26 @@ def test_the_suffix_of_the_output_sets_the_format(
     assert Path(name).read_text().startswith(start)
 
 
+def test_a_model_file_that_cannot_be_read_gives_one_plain_reason(images: Path, cli: Cli):
+    (images / "folder.onnx").mkdir()
+    for name, reason in {
+        "absent.onnx": "the file does not exist; check the path",
+        "folder.onnx": "it is a folder; name an .onnx file",
+        "b.png/x.onnx": "not a directory; check the path and its permissions",
+    }.items():
+        code, _, err = cli("predict", "a.png", "-m", name)
+        assert code == 3
+        assert f"{name} cannot be used: {reason}\n" in err
+
+
+def test_the_help_of_the_threshold_covers_any_number_of_classes(cli: Cli):
+    text = " ".join(cli("predict", "--help")[1].replace("│", " ").split())
+    assert "Two classes: a score above it gives the positive class." in text
+    assert (
+        "Three or more: the verdict is uncertain if no class has a probability of at least" in text
+    )
+
+
 def test_an_unknown_suffix_needs_the_format_option(images: Path, model_file: Path, cli: Cli):
     code, _, err = cli("predict", "a.png", "-m", model_file, "-o", "r.xlsx")
     assert code == 2

@@ -140,3 +140,9 @@ def test_files_are_closed(tmp_path: Path):
     for source in (path, broken, (path, path, path), (path, path, tmp_path / "absent")):
         decoded(source, STEPS, digest=True)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 4])
+def test_a_tuple_must_have_three_bands(count: int):
+    with pytest.raises(ImageError, match=f"three bands are needed, not {count}"):
+        decode((fits_bytes(),) * count, STEPS)

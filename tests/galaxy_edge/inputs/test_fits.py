@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import io
 import re
 import sys
 import warnings
@@ -17,33 +16,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from galaxy_edge import ImageError, Predictor
-from galaxy_edge.inputs import fits as reader
 from galaxy_edge.inputs.fits import MAX_PIXELS
 from galaxy_edge.inputs.images import decode, read
 from galaxy_edge.inputs.preprocessing import Preprocessing, Stretch
 from galaxy_edge.inputs.stretch import colour
 from tests.conftest import galaxy
-
-FIXED = Stretch(minimum=0.0, stretch=20.0, q=8.0)
-
-
-def frame(seed: int = 1, size: int = 20, *, real: bool = True) -> np.ndarray:
-    """A band with a galaxy in it, float32; the first row is the lowest."""
-    return galaxy(seed, size, real=real)[..., 0].astype(np.float32)
-
-
-def file(*hdus: fits.PrimaryHDU | fits.ImageHDU) -> bytes:
-    content = io.BytesIO()
-    fits.HDUList(list(hdus)).writeto(content)
-    return content.getvalue()
-
-
-def pixels(source: object, stretch: Stretch = FIXED) -> np.ndarray:
-    return np.asarray(read(source, stretch))
-
-
-def planes(content: bytes, bands: tuple[str, str, str] | None = None) -> np.ndarray:
-    return reader.planes(io.BytesIO(content), bands=bands)
+from tests.galaxy_edge.inputs.fits_files import FIXED, file, frame, pixels, planes
 
 
 def test_three_bands_are_stretched_as_astropy_does():
@@ -171,9 +149,10 @@ def test_planes_of_a_cube_are_chosen_by_band():
     for place, name in enumerate(bands):
         cube.header[f"BAND{place}"] = name
     content = file(cube)
-    np.testing.assert_array_equal(planes(content), np.stack([bands[name] for name in "grz"]))
-    chosen = planes(content, ("z", "r", "g"))
-    np.testing.assert_array_equal(chosen, np.stack([bands[name] for name in "zrg"]))
+    # Without names, red is the longest wavelength.
+    np.testing.assert_array_equal(planes(content), np.stack([bands[name] for name in "zrg"]))
+    chosen = planes(content, ("r", "z", "g"))
+    np.testing.assert_array_equal(chosen, np.stack([bands[name] for name in "rzg"]))
     with pytest.raises(ImageError, match="no band i; it has g, r, z"):
         planes(content, ("i", "r", "g"))
 
@@ -185,9 +164,9 @@ def test_planes_of_a_cube_are_chosen_by_band():
         (file(fits.PrimaryHDU(np.zeros(7, np.float32))), "no extension"),
         (file(fits.PrimaryHDU(np.zeros((2, 5, 5), np.float32))), "2 x 5 x 5"),
         (file(fits.PrimaryHDU(np.full((5, 5), np.nan, np.float32))), "no pixel has a value"),
-        (b"SIMPLE  = nonsense", "damaged or truncated"),
+        (b"SIMPLE  = nonsense", "not FITS, or damaged"),
         # Without a time stamp: the content is part of the test's name.
-        (gzip.compress(b"no FITS", mtime=0), "damaged or truncated"),
+        (gzip.compress(b"no FITS", mtime=0), "compressed file contains something else"),
         ((file(fits.PrimaryHDU(np.zeros((3, 5, 5)))),) * 3, "is a cube"),
         (
             tuple(file(fits.PrimaryHDU(np.zeros((side, 5)))) for side in (5, 5, 6)),

@@ -14,7 +14,8 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from galaxy_edge.errors import ImageError
-from galaxy_edge.inputs.images import MAX_PIXELS, decode, read
+from galaxy_edge.inputs.images import decode, read
+from galaxy_edge.inputs.limits import MAX_PIXELS
 from galaxy_edge.inputs.preprocessing import Preprocessing
 from tests.conftest import encoded, galaxy
 
@@ -149,18 +150,71 @@ def test_half_transparent_grey_is_half_as_bright():
     assert set(decode(png(image), AS_IS).ravel()) <= {100, 101}
 
 
-def test_16_bit_colour_keeps_its_high_byte():
-    values = np.random.default_rng(0).integers(0, 2**16, (20, 20, 3)).astype(">u2")
-    # Pillow cannot write such a file, so build it: signature, header, unfiltered rows, end.
-    rows = b"".join(b"\0" + row.tobytes() for row in values)
-    chunks = (b"IHDR", struct.pack(">IIBBBBB", 20, 20, 16, 2, 0, 0, 0)), (
-        b"IDAT", zlib.compress(rows),
-    ), (b"IEND", b"")  # fmt: skip
-    content = b"\x89PNG\r\n\x1a\n" + b"".join(
+def built_png(width, height, bits, colour, rows, key=None):
+    """A PNG that Pillow cannot write, from unfiltered rows; ``key`` is the chunk tRNS."""
+    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    content = zlib.compress(b"".join(b"\0" + row for row in rows))
+    chunks = [(b"IHDR", header), *([(b"tRNS", key)] if key else []), (b"IDAT", content)]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in chunks
+        for kind, data in (*chunks, (b"IEND", b""))
     )
-    assert np.array_equal(decode(content, AS_IS), (values >> 8).astype(np.uint8))
+
+
+def png_16_bits(values, colour, key=None):
+    height, width = values.shape[:2]
+    rows = [row.tobytes() for row in values.astype(">u2")]
+    return built_png(width, height, 16, colour, rows, key)
+
+
+def test_16_bit_colour_keeps_its_high_byte():
+    values = np.random.default_rng(0).integers(0, 2**16, (20, 20, 3))
+    assert np.array_equal(decode(png_16_bits(values, 2), AS_IS), (values >> 8).astype(np.uint8))
+
+
+def test_the_transparent_value_of_16_bit_grey_is_exact():
+    values = np.full((20, 20), 0x8001)
+    values[:, 10:] = 0x8002
+    pixels = decode(png_16_bits(values, 0, struct.pack(">H", 0x8002)), AS_IS)
+    assert set(pixels[:, :10].ravel()) == {0x80}
+    assert not pixels[:, 10:].any()
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_the_transparent_value_of_grey_has_the_depth_of_the_file(bits):
+    count = min(2**bits, 16)
+    codes = np.arange(count) * (2**bits // count)
+    row = np.packbits((codes[:, None] >> np.arange(bits)[::-1] & 1).astype(np.uint8)).tobytes()
+    key = int(codes[-2])
+    content = built_png(count, 1, bits, 0, [row], struct.pack(">H", key))
+    expected = codes * 255 // (2**bits - 1)
+    expected[-2] = 0
+    assert np.array_equal(np.asarray(read(content))[0, :, 0], expected)
+
+
+def test_the_transparent_colour_of_16_bit_colour_is_exact_or_refused():
+    values = np.full((20, 20, 3), 0x8001)
+    values[:, 10:] = 0x0102
+    for key, refused in (((0x8002,) * 3, True), ((0x9001,) * 3, False), ((0x0012,) * 3, False)):
+        content = png_16_bits(values, 2, struct.pack(">3H", *key))
+        if refused:
+            with pytest.raises(ImageError, match="not supported: a PNG"):
+                decode(content, AS_IS)
+        else:
+            assert np.array_equal(decode(content, AS_IS), (values >> 8).astype(np.uint8))
+
+
+def test_a_format_that_is_known_and_cannot_be_read_is_named():
+    jpeg = bytearray(encoded(galaxy(1), "JPEG"))
+    precision = jpeg.index(b"\xff\xc0") + 4
+    jpeg[precision] = 12
+    with pytest.raises(ImageError, match="not supported: a JPEG with 12 bits"):
+        decode(bytes(jpeg), AS_IS)
+    for form in ("PNG", "WEBP", "GIF", "BMP"):
+        with pytest.raises(ImageError, match=f"damaged or truncated: it begins like {form}"):
+            decode(encoded(galaxy(1), form)[: 14 if form == "WEBP" else 12], AS_IS)
+    with pytest.raises(ImageError, match="not an image: the format is none of"):
+        decode(b"<html>", AS_IS)
 
 
 @pytest.mark.parametrize(("form", "off_by"), [("TIFF", 0), ("JPEG", 2)])

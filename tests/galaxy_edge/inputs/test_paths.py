@@ -5,7 +5,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from galaxy_edge.errors import UsageError
 from galaxy_edge.inputs.paths import expand
 
 
@@ -28,8 +31,8 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def paths(*arguments: str, recursive: bool = False, stdin: bytes = b"") -> list[str]:
-    return list(expand(arguments, io.BytesIO(stdin), recursive=recursive))
+def paths(*arguments: str, stdin: bytes = b"", **options: bool) -> list[str]:
+    return list(expand(arguments, io.BytesIO(stdin), **options))
 
 
 def test_files_keep_their_order_and_duplicates(tree: Path):
@@ -65,6 +68,64 @@ def test_paths_on_stdin_are_taken_literally(tree: Path):
     assert paths("a.JPG", "-", stdin=stdin) == [
         "a.JPG", "b.png", "*.png", os.fsdecode(b"odd \xff name.png"),
     ]  # fmt: skip
+
+
+def test_a_byte_order_mark_is_not_part_of_the_first_path(tree: Path):
+    assert paths("-", stdin=b"\xef\xbb\xbfb.png\r\n\xef\xbb\xbfx.png") == ["b.png", "\ufeffx.png"]
+    assert paths("-", null=True, stdin=b"\xef\xbb\xbfb.png\0") == ["b.png"]
+    assert paths("-", stdin=b"\xef\xbb\xbf") == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_a_list_in_utf_16_is_refused(tree: Path, encoding: str):
+    text = "\ufeffb.png\r\na.JPG\r\n".encode(encoding)
+    with pytest.raises(UsageError, match="UTF-16; write it in UTF-8"):
+        paths("-", stdin=text)
+
+
+@given(st.lists(st.binary(min_size=1).filter(lambda name: b"\0" not in name)))
+def test_a_list_that_nul_separates_may_have_any_other_character(names: list[bytes]):
+    first = names[0] if names else b""
+    if first.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        return
+    stdin = b"".join(name + b"\0" for name in names)
+    assert paths("-", null=True, stdin=stdin) == [os.fsdecode(name) for name in names]
+
+
+def test_a_list_that_nul_separates_is_recognised_before_it_ends():
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as stdin, os.fdopen(writing, "wb", buffering=0) as stream:
+        stream.write(b"a.png\0b.png\0")
+        with pytest.raises(UsageError, match="add -0"):
+            list(expand(["-"], stdin))
+
+
+def test_brackets_of_an_existing_folder_are_literal(tree: Path):
+    for name in ("night[1]/a.png", "night[1]/deep[2]/b.png", "night1/c.png", "x/night[1]/d.png"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).touch()
+    join = os.path.join
+    assert paths("night[1]/*.png") == [join("night[1]", "a.png")]
+    assert paths(str(tree / "night[1]/*.png")) == [str(tree / "night[1]" / "a.png")]
+    assert paths("night[1]/**/b.png") == [join("night[1]", "deep[2]", "b.png")]
+    assert paths("night[1]/deep[2]/*") == [join("night[1]", "deep[2]", "b.png")]
+    assert paths("x/night[1]/?.png") == [join("x", "night[1]", "d.png")]
+    # A class of characters stays one if no folder has that name.
+    assert paths("night[12]/*.png") == [join("night1", "c.png")]
+
+
+def test_brackets_that_match_nothing_are_literal(tree: Path):
+    for name in ("frame[1]_a.png", "night[1]/x[2]_b.fits"):
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / name).touch()
+    assert paths("frame[1]*.png") == ["frame[1]_a.png"]
+    assert paths("*[1]/*.fits[SCI]") == [os.path.join("night[1]", "x[2]_b.fits[SCI]")]
+    assert paths("absent[1]/*.png") == ["absent[1]/*.png"]
+
+
+def test_a_folder_called_star_does_not_replace_the_pattern(tree: Path):
+    (tree / "*").mkdir()
+    assert paths("*/c.tif") == [os.path.join("deep", "c.tif")]
 
 
 def test_links_are_followed_but_each_folder_is_listed_once(tree: Path):

@@ -46,3 +46,18 @@ def test_predictions_have_the_identifier_of_their_source(model_file: Path, tmp_p
     assert [row.status for row in rows] == ["ok"] * 4 + ["error"]
     assert len({row.score for row in rows[:4]}) == 1
     assert predictor.predict(given[0]).id == "M 51"
+
+
+@pytest.mark.parametrize(
+    ("given_", "text"),
+    [(587722, "587722"), (np.int64(587722), "587722"), (0, "0"), ("\ud800", "\\ud800"),
+     ("\udcff", "\udcff"), ("\u00e9", "\u00e9")],
+)  # fmt: skip
+def test_identifiers_are_text_that_every_output_can_hold(given_: object, text: str):
+    assert Source(b"", id=given_).id == text
+
+
+def test_sources_of_arrays_can_be_compared_and_hashed():
+    one, other = (Source(np.zeros((2, 2), np.uint8)) for _ in range(2))
+    assert one != other
+    assert len({one, other, one}) == 2

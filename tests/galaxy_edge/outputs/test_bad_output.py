@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from galaxy_edge.outputs.text import csv_text
 from tests.conftest import encoded, galaxy
 
 COMMAND = [sys.executable, "-m", "galaxy_edge", "predict"]
@@ -56,7 +57,8 @@ def test_awkward_names_are_read_back_unchanged(statuses, tmp_path, form, to_file
     if form == "jsonl":
         rows = [json.loads(line) for line in text.split("\n")[:-1]]
     else:
-        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+        cells = csv.DictReader(io.StringIO(text, newline=""))
+        rows = [row | {"path": csv_text(row["path"])} for row in cells]
     assert len(rows) == len(statuses)
     assert {os.fsencode(row["path"]): row["status"] for row in rows} == statuses
 

@@ -96,4 +96,4 @@ def test_a_missing_library_is_reported_at_once(form: str, module: str, monkeypat
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(UsageError, match=rf"galaxy-edge\[{form}\]"):
-        check(form)
+        check(form, COLUMNS)

@@ -24,8 +24,12 @@ Cli = Callable[..., tuple[int, str, str]]
 COMMAND = [sys.executable, "-m", "galaxy_edge", "predict", "--batch-size", "2", "--threads", "1"]
 COLUMNS = columns(("Fake", "Real"))
 SUFFIXES = ("jsonl", "csv", "parquet", "fits")
-#: Names with characters that formats must quote or escape; none.png cannot be read.
-NAMES = ("a.png", 'b,"\n.png', "c .png", "d\udcff.png", "e é.png", "none.png", "f.png", "g.png")
+#: Names with characters that formats must quote or escape, or that a spreadsheet would run;
+#: none.png cannot be read.
+NAMES = (
+    "a.png", 'b,"\n.png', "c .png", "d\udcff.png", "e é.png", "none.png", "f.png", "g.png",
+    "=1+1.png", "'=1+1.png",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -87,7 +91,7 @@ def test_a_finished_file_gets_only_the_new_rows(folder, model_file, cli, whole, 
     # An input named twice has two rows.
     code, _, err = cli("predict", "a.png", "a.png", "-m", model_file, "-o", output, "--resume")
     assert code == 1
-    assert "10 images: 9 of them earlier" in err
+    assert "12 images: 11 of them earlier" in err
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

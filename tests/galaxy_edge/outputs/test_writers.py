@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from galaxy_edge.outputs import columnar
+from galaxy_edge.outputs.text import csv_text
 from galaxy_edge.outputs.writers import CsvWriter, JsonLinesWriter, TableWriter
 from galaxy_edge.results import Prediction, columns, is_number
 from tests.galaxy_edge.outputs.strategies import MANY, PAIR, predictions
@@ -45,7 +46,7 @@ def written(
 def csv_rows(text: str) -> list[dict[str, Any]]:
     return [
         {
-            name: None if value == "" else float(value) if is_number(name) else value
+            name: None if value == "" else float(value) if is_number(name) else csv_text(value)
             for name, value in row.items()
         }
         for row in csv.DictReader(io.StringIO(text, newline=""))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ from galaxy_edge.inputs import images
 from galaxy_edge.inputs.images import Pixels
 from galaxy_edge.inputs.labelled import Split
 from galaxy_edge.inputs.listing import images_below
+from galaxy_edge.inputs.parallel import in_threads
 from galaxy_edge.inputs.preprocessing import Preprocessing
 
 #: The splits of a synthesis; it has no "Test".
@@ -91,15 +91,14 @@ def read(
         raise DatasetError(", ".join(map(str, folders)), problems)
     total, done = sum(map(len, listed)), 0
     found: list[_Found] = []
-    with ThreadPoolExecutor() as pool:
-        for folder, files in zip(folders, listed, strict=True):
-            source = _Found(folder.absolute().name)
-            results = pool.map(partial(_decode, preprocessing), [path for path, _ in files])
+    for folder, files in zip(folders, listed, strict=True):
+        source = _Found(folder.absolute().name)
+        with in_threads(partial(_decode, preprocessing), [path for path, _ in files]) as results:
             for (path, split), result in zip(files, results, strict=True):
                 source.add(path, split, result)
                 done += 1
                 progress(done, total)
-            found.append(source)
+        found.append(source)
     sources = _without_duplicates(found)
     short = [
         f"{source.name}: {len(source.splits[split])} readable images for {split}; at least two are "

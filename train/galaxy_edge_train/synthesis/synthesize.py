@@ -47,7 +47,7 @@ def synthesize(
         output: the data set to create; it must not exist.
         config: all parameters.
         resume: continue an interrupted synthesis of the same folders and options.
-        quiet: show no progress.
+        quiet: show no progress; what is left out is still listed.
 
     Returns:
         The data set: ``{Train,Valid}/Real/SOURCE`` and ``{Train,Valid}/Fake/FAMILY/SOURCE``, with
@@ -71,7 +71,7 @@ def synthesize(
         sources = reals.read(folders, config.preprocessing, bar.show_decoding)
         for source in sources:
             for path, fault in source.faults:
-                bar.note(f"left out: {path}: {fault}")
+                bar.warn(f"left out: {path}: {fault}")
         # Before `run.start` creates the folder: after an error here, a folder would block the next
         # attempt.
         counts = _counts(sources, config)
