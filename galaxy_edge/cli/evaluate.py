@@ -100,10 +100,9 @@ def evaluate(
     are listed, and set the exit code to 1.
     """
     with importing("evaluate"):
-        from galaxy_edge.evaluation import folder, table
+        from galaxy_edge.evaluation import folder, views
         from galaxy_edge.evaluation.bootstrap import Bootstrap
         from galaxy_edge.evaluation.evaluation import evaluate as measure
-        from galaxy_edge.evaluation.evaluation import two_classes
         from galaxy_edge.evaluation.sources import find
 
     import json
@@ -122,7 +121,7 @@ def evaluate(
         stretch=parsing.stretch(bands, minimum, stretch, q, bit_depth),
     )
     steps = predictor.preprocessing.stretch
-    labelled = find(data, two_classes(predictor.decision), split, steps.bands)
+    labelled = find(data, predictor.decision.classes, split, steps.bands)
     for note in (*predictor.notes, *labelled.notes):
         print(f"galaxy-edge: {printable(note)}", file=sys.stderr)
     if output is not None:
@@ -135,9 +134,9 @@ def evaluate(
     if form == "json":
         print(json.dumps(evaluation.document(), indent=2), file=out)
     elif form == "table" or output is None:
-        print(table.text(evaluation), file=out)
+        print(views.text(evaluation), file=out)
     elif not quiet:
-        print(table.text(evaluation), file=sys.stderr)
+        print(views.text(evaluation), file=sys.stderr)
     if output is not None:
         folder.write(output, evaluation, steps)
         if form is None:

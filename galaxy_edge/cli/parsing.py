@@ -10,6 +10,11 @@ from galaxy_edge.errors import UsageError
 from galaxy_edge.inputs.formats import split_extension
 
 
+def class_names(text: str) -> tuple[str, ...]:
+    """``a,b,c`` -> two or more class names."""
+    return tuple(name.strip() for name in text.split(","))
+
+
 def classes(text: str) -> tuple[str, str]:
     """Parse ``Fake,Real``: the negative and the positive class."""
     names = tuple(name.strip() for name in text.split(","))

@@ -11,8 +11,16 @@ from galaxy_edge.cli import parsing
 from galaxy_edge.cli.extras import importing
 from galaxy_edge.cli.options import Bands, BitDepth, Minimum, Quiet, Softening, StretchRange
 from galaxy_edge.cli.resume_hint import resume_hint
+from galaxy_edge.errors import UsageError
 from galaxy_edge.inputs.preprocessing import Preprocessing, Resize, Stretch
-from galaxy_edge_train.config import Augment, AugmentConfig, NetworkConfig, TrainConfig
+from galaxy_edge.inputs.tables import Columns
+from galaxy_edge_train.config import (
+    Augment,
+    AugmentConfig,
+    ClassWeights,
+    NetworkConfig,
+    TrainConfig,
+)
 
 _DEFAULT = TrainConfig()
 _PREPROCESSING = _DEFAULT.preprocessing
@@ -20,11 +28,39 @@ _STRETCH = _PREPROCESSING.stretch
 _AUGMENT = _DEFAULT.augment
 _NET = _DEFAULT.network
 
+_CATALOGUE_PANEL = "A catalogue instead of folders"
 _IMAGES_PANEL = "Images"
 _AUGMENTATION_PANEL = "Augmentation"
 _DEGRADATION_PANEL = "Degradation against shortcuts: half of the training images of both classes"
 _NETWORK_PANEL = "Network"
 _OPTIMISATION_PANEL = "Optimisation"
+
+
+def _columns(
+    data: Path, path: str | None, label: str | None, split: str | None, valid: float | None
+) -> Columns | None:
+    """The columns of a catalogue; None for a folder."""
+    given = [value for value in (path, label, split, valid) if value is not None]
+    if data.is_dir() or (not given and not data.is_file()):
+        if given:
+            raise UsageError(f"{data} is a folder; the options of a catalogue are for a table")
+        return None
+    if path is None or label is None:
+        raise UsageError(
+            f"{data} is a table; name its columns with --path-column and --label-column"
+        )
+    if split is not None and valid is not None:
+        raise UsageError("--split-column and --valid exclude each other; leave one out")
+    return Columns(path, label, split, *([] if valid is None else [valid]))
+
+
+def _classes(data: Path, catalogue: Columns | None, given: str | None) -> tuple[str, ...]:
+    from galaxy_edge.inputs.catalogue import read
+    from galaxy_edge.inputs.labelled import classes_in
+
+    if given is not None:
+        return parsing.class_names(given)
+    return classes_in(data) if catalogue is None else read(data, catalogue).classes
 
 
 def _number_or(word: str, number: float | None) -> str:
@@ -36,25 +72,54 @@ def train(
     data: Annotated[
         Path,
         typer.Argument(
-            metavar="DATA_DIR",
-            help="Folder with Train/, Valid/ and optionally Test/; each has one folder per class.",
+            metavar="DATA",
+            help="Folder with Train/, Valid/ and optionally Test/; each has one folder per class. "
+            "Or a catalogue: a CSV, Parquet or FITS table, with --path-column and --label-column.",
         ),
     ],
     output: Annotated[
         Path | None,
-        typer.Option(
-            "-o", "--output", help="The run folder to create.", show_default="runs/DATA_DIR"
-        ),
+        typer.Option("-o", "--output", help="The run folder to create.", show_default="runs/DATA"),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the interrupted run of this output.")
     ] = False,
     classes: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="The class folders; the score is P(POSITIVE).", metavar="NEGATIVE,POSITIVE"
+            help="The classes, in the order of the scores. Of two, the score is the probability of "
+            "the second.",
+            metavar="A,B,...",
+            show_default="the folders in Train/, sorted",
         ),
-    ] = ",".join(_DEFAULT.classes),
+    ] = None,
+    path_column: Annotated[
+        str | None,
+        typer.Option(
+            help="Column with the paths of the images, relative to the catalogue.",
+            rich_help_panel=_CATALOGUE_PANEL,
+        ),
+    ] = None,
+    label_column: Annotated[
+        str | None,
+        typer.Option(help="Column with the classes.", rich_help_panel=_CATALOGUE_PANEL),
+    ] = None,
+    split_column: Annotated[
+        str | None,
+        typer.Option(
+            help="Column with Train, Valid or Test.",
+            show_default="split by content",
+            rich_help_panel=_CATALOGUE_PANEL,
+        ),
+    ] = None,
+    valid: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of the images for validation, without --split-column.",
+            show_default="0.2",
+            rich_help_panel=_CATALOGUE_PANEL,
+        ),
+    ] = None,
     image_size: Annotated[
         int,
         typer.Option(help="Height and width of the input, pixels.", rich_help_panel=_IMAGES_PANEL),
@@ -201,6 +266,13 @@ def train(
     seed: Annotated[
         int, typer.Option(help="Seed of all random numbers.", rich_help_panel=_OPTIMISATION_PANEL)
     ] = _DEFAULT.seed,
+    class_weights: Annotated[
+        ClassWeights,
+        typer.Option(
+            help="balanced: every class counts the same, whatever its number of images.",
+            rich_help_panel=_OPTIMISATION_PANEL,
+        ),
+    ] = _DEFAULT.class_weights,
     skip_unreadable: Annotated[
         bool,
         typer.Option("--skip-unreadable", help="Skip unreadable images and list them."),
@@ -212,17 +284,19 @@ def train(
     bit_depth: BitDepth = _STRETCH.bit_depth,
     quiet: Quiet = False,
 ) -> None:
-    """Train the documented network on labelled folders of cutouts.
+    """Train the documented network on labelled folders of cutouts, or on a catalogue.
 
     Creates a run folder with the model (model.keras, model.h5), the configuration, the digests of
-    the data, the history, the metrics and three figures. The defaults are the documented set-up.
+    the data, the history, the metrics and four figures. The defaults are the documented set-up.
     """
-    output = output or Path("runs", data.resolve().name)
+    output = output or Path("runs", data.resolve().stem if data.is_file() else data.resolve().name)
     with importing("train"):
         from galaxy_edge_train.fit import train as fit
 
+    catalogue = _columns(data, path_column, label_column, split_column, valid)
     config = TrainConfig(
-        classes=parsing.classes(classes),
+        classes=_classes(data, catalogue, classes),
+        catalogue=catalogue,
         preprocessing=Preprocessing(
             size=image_size,
             resize=resize,
@@ -255,6 +329,7 @@ def train(
         patience=patience,
         stop_at_accuracy=parsing.number_or("off", stop_at_accuracy, "--stop-at-accuracy"),
         calibrate=calibrate,
+        class_weights=class_weights,
         seed=seed,
         skip_unreadable=skip_unreadable,
     )

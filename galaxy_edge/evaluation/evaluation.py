@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
-from galaxy_edge.decision import Decision
-from galaxy_edge.errors import UsageError
-from galaxy_edge.evaluation.bootstrap import LEVEL, Bootstrap, Scores
+from galaxy_edge.evaluation.bootstrap import Bootstrap, Scores
+from galaxy_edge.evaluation.classes import evaluation as several
+from galaxy_edge.evaluation.classes.evaluation import ClassEvaluation
 from galaxy_edge.evaluation.measures import (
     Bin,
     Measures,
@@ -22,13 +20,10 @@ from galaxy_edge.evaluation.measures import (
     measure_sources,
     of_class,
 )
+from galaxy_edge.evaluation.run import Run, head
 from galaxy_edge.evaluation.sources import Input, Labelled, LabelledSource
-from galaxy_edge.inputs.labelled import Split
 from galaxy_edge.predictor import Predictor
 from galaxy_edge.results import Prediction
-from galaxy_edge.versions import runtimes
-
-_PACKAGES = ("galaxy-edge", "numpy", "pillow", "scikit-learn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,33 +53,31 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How a model scores labelled sources.
+    """How a model for two classes scores labelled sources.
 
     Attributes:
-        data: the folder, as the user named it.
-        split: the split that was evaluated, if any.
-        classes: names of the negative and the positive class.
-        model: name of the model file.
-        model_sha256: digest of the model file.
-        threshold: a score above it is a positive verdict.
-        provider: the execution provider that computed the scores.
-        bootstrap: how intervals were computed.
+        run: the model and the data.
         overall: the measures of all sources together.
         sources: each source separately.
         bins: the points of the reliability diagram; empty unless both classes have scores.
     """
 
-    data: str
-    split: Split | None
-    classes: tuple[str, str]
-    model: str
-    model_sha256: str
-    threshold: float
-    provider: str
-    bootstrap: Bootstrap
+    run: Run
     overall: Measures
     sources: tuple[Scored, ...]
     bins: tuple[Bin, ...]
+
+    @property
+    def classes(self) -> tuple[str, str]:
+        """Names of the negative and the positive class."""
+        negative, positive = self.run.classes
+        return negative, positive
+
+    @property
+    def threshold(self) -> float:
+        """A score above it is a positive verdict."""
+        assert self.run.threshold is not None  # noqa: S101 - two classes have one
+        return self.run.threshold
 
     @property
     def unreadable(self) -> tuple[Prediction, ...]:
@@ -98,27 +91,8 @@ class Evaluation:
     def document(self) -> dict[str, Any]:
         """All results at full precision, ready for JSON; the same seed gives the same document."""
         classes = self.classes
-        return {
-            "model": {
-                "name": self.model,
-                "sha256": self.model_sha256,
-                "classes": list(classes),
-                "threshold": self.threshold,
-                "provider": self.provider,
-            },
-            "versions": {"python": platform.python_version()}
-            | {name: version(name) for name in _PACKAGES}
-            # The name of the installed build: onnxruntime-gpu, onnxruntime-openvino, ...
-            | runtimes(),
-            "data": {
-                "folder": self.data,
-                "split": self.split,
-                "images": sum(len(one.predictions) for one in self.sources),
-                "scored": self.overall.images,
-                "unreadable": [{"path": one.path, "error": one.error} for one in self.unreadable],
-            },
-            "intervals": {"method": "percentile bootstrap, stratified by class", "level": LEVEL}
-            | asdict(self.bootstrap),
+        images = sum(len(one.predictions) for one in self.sources)
+        return head(self.run, images, self.overall.images, self.unreadable) | {
             "overall": self.overall.document(classes),
             "sources": [
                 {"class": classes[one.source.label], "source": one.source.name}
@@ -136,7 +110,7 @@ def evaluate(
     labelled: Labelled,
     bootstrap: Bootstrap,
     progress: Callable[[], None] = lambda: None,
-) -> Evaluation:
+) -> Evaluation | ClassEvaluation:
     """Score every image of labelled sources, and measure the results.
 
     Args:
@@ -147,13 +121,23 @@ def evaluate(
         progress: called after each image.
 
     Raises:
-        UsageError: the model is not one for two classes.
         ModelError: the model does not run.
     """
-    decision = predictor.decision
-    negative, positive = two_classes(decision)
     counted = _counted(predictor, labelled.sources, progress)
     predictions = [tuple(next(counted) for _ in one.images) for one in labelled.sources]
+    decision = predictor.decision
+    run = Run(
+        data=data,
+        split=labelled.split,
+        classes=decision.classes,
+        model=predictor.name,
+        model_sha256=predictor.sha256,
+        threshold=decision.threshold,
+        provider=predictor.provider,
+        bootstrap=bootstrap,
+    )
+    if not decision.two_classes:
+        return several.evaluate(run, predictor, labelled.sources, predictions)
     pairs = [
         (source.label, _scores(some))
         for source, some in zip(labelled.sources, predictions, strict=True)
@@ -162,17 +146,14 @@ def evaluate(
         np.array([label for label, _ in pairs], np.uint8), [len(scores) for _, scores in pairs]
     )
     scores = np.concatenate([scores for _, scores in pairs])
-    overall = measure(labels, scores, decision, bootstrap)
+    labelled_too = np.array(
+        [one.label is not None for some in predictions for one in some if one.score is not None],
+        bool,
+    )
+    overall = measure(labels, scores, decision, bootstrap, labelled_too)
     by_source = measure_sources(pairs, decision, bootstrap)
     return Evaluation(
-        data=data,
-        split=labelled.split,
-        classes=(negative, positive),
-        model=predictor.name,
-        model_sha256=predictor.sha256,
-        threshold=decision.threshold or 0.0,
-        provider=predictor.provider,
-        bootstrap=bootstrap,
+        run=run,
         overall=overall,
         sources=tuple(
             Scored(source, some, measures)
@@ -180,21 +161,6 @@ def evaluate(
         ),
         bins=() if overall.auc is None else bins(labels, scores),
     )
-
-
-def two_classes(decision: Decision) -> tuple[str, str]:
-    """The negative and the positive class.
-
-    Raises:
-        UsageError: there are more.
-    """
-    if not decision.two_classes:
-        raise UsageError(
-            f"evaluate measures models for two classes, and this one has {len(decision.classes)}: "
-            f"{', '.join(decision.classes)}"
-        )
-    negative, positive = decision.classes
-    return negative, positive
 
 
 def _counted(

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
-from matplotlib import colormaps, rc_context
+from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
-from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 from sklearn.metrics import roc_curve
 
 from galaxy_edge.evaluation.bootstrap import Scores
 from galaxy_edge.evaluation.evaluation import Evaluation, Scored
 from galaxy_edge.evaluation.measures import BINS
-from galaxy_edge.evaluation.table import number
+from galaxy_edge.evaluation.plotting import drawn, plain_numbers, say
+from galaxy_edge.evaluation.text import number
+from galaxy_edge.evaluation.wrong import most_wrong
+from galaxy_edge.inputs.preprocessing import Stretch
 from galaxy_edge.outputs.text import printable
 
 #: Colours of the negative and the positive class.
@@ -28,14 +25,24 @@ _GREY = "#888888"
 _SOURCES = 8
 
 
+def pictures(evaluation: Evaluation, stretch: Stretch) -> dict[str, tuple[str, bytes]]:
+    """Every picture: file name to heading and PNG."""
+    return {
+        "roc.png": ("ROC", roc(evaluation)),
+        "reliability.png": ("Reliability", reliability(evaluation)),
+        "histogram.png": ("Scores by source", histogram(evaluation)),
+        "most_wrong.png": ("Most wrong images of each class", most_wrong(evaluation, stretch)),
+    }
+
+
 def roc(evaluation: Evaluation) -> bytes:
     """The ROC curves of all images, and of each source against all images of the other class."""
-    with _figure(6.4, 6.4) as (figure, file):
+    with drawn(6.4, 6.4) as (figure, file):
         axes = figure.subplots()
         negative, positive = (evaluation.scores(label) for label in (0, 1))
         axes.plot([0, 1], [0, 1], ":", color=_GREY, lw=1)
         if evaluation.overall.auc is None:
-            _say(axes, "a ROC curve needs both classes")
+            say(axes, "a ROC curve needs both classes")
         else:
             palette = colormaps["tab10"]
             _curve(axes, negative, positive, f"{evaluation.overall.auc:.4f}  all", "black", 2.2)
@@ -67,11 +74,11 @@ def roc(evaluation: Evaluation) -> bytes:
 def reliability(evaluation: Evaluation) -> bytes:
     """The share of positive images at each score, and the number of images with this score."""
     name = evaluation.classes[1]
-    with _figure(6.4, 7.0) as (figure, file):
+    with drawn(6.4, 7.0) as (figure, file):
         top, bottom = figure.subplots(2, sharex=True, height_ratios=[3, 1])
         top.plot([0, 1], [0, 1], ":", color=_GREY, lw=1)
         if not evaluation.bins:
-            _say(top, "a reliability diagram needs both classes")
+            say(top, "a reliability diagram needs both classes")
         else:
             top.plot(
                 [one.mean_score for one in evaluation.bins],
@@ -90,7 +97,7 @@ def reliability(evaluation: Evaluation) -> bytes:
                 log=True,
             )
             bottom.set(ylim=(0.5, None))
-            _plain(bottom.yaxis)
+            plain_numbers(bottom.yaxis)
             error = number(evaluation.overall.expected_calibration_error)
             top.set_title(f"Reliability: expected calibration error {error}")
         top.set(ylabel=f"share of {name}", ylim=(-0.02, 1.02))
@@ -102,7 +109,7 @@ def reliability(evaluation: Evaluation) -> bytes:
 def histogram(evaluation: Evaluation) -> bytes:
     """The distribution of the scores of each source."""
     sources = _shown(evaluation)
-    with _figure(6.4, 1.0 + 1.25 * len(sources)) as (figure, file):
+    with drawn(6.4, 1.0 + 1.25 * len(sources)) as (figure, file):
         panels = figure.subplots(len(sources), sharex=True, squeeze=False)[:, 0]
         edges = np.linspace(0, 1, 41)
         one_image = 1 / max(1, *(scored.measures.images for scored in sources))
@@ -116,7 +123,7 @@ def histogram(evaluation: Evaluation) -> bytes:
             axes.axvline(evaluation.threshold, color=_GREY, ls=":", lw=1)
             # Most scores are near 0 or 1; a logarithmic axis shows the few between them.
             axes.set(yscale="log", ylim=(one_image / 2, 1.5), ylabel="share")
-            _plain(axes.yaxis)
+            plain_numbers(axes.yaxis)
         figure.suptitle(_title("Scores by source", evaluation))
         panels[-1].set(xlabel=f"P({evaluation.classes[1]})", xlim=(0, 1))
     return file.getvalue()
@@ -160,26 +167,3 @@ def _curve(
     truth = np.repeat([0, 1], [len(negative), len(positive)])
     wrong, right, _ = roc_curve(truth, np.concatenate([negative, positive]))
     axes.plot(wrong, right, color=colour, lw=width, label=label)
-
-
-def _plain(axis: Axis) -> None:
-    """Label a logarithmic axis with plain numbers: powers of ten need formulas, which are off."""
-    axis.set_major_formatter("{x:g}")
-    axis.set_minor_formatter(NullFormatter())
-
-
-def _say(axes: Axes, text: str) -> None:
-    axes.text(0.5, 0.5, text, ha="center", va="center", backgroundcolor="white")
-
-
-@contextmanager
-def _figure(width: float, height: float) -> Iterator[tuple[Figure, io.BytesIO]]:
-    """Make a figure, with its size in inches, and draw it into the file when the block ends."""
-    file = io.BytesIO()
-    # A dollar sign in a folder name must not start a formula, and letters missing from the font
-    # must not cause warnings.
-    with rc_context({"text.parse_math": False}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")
-        figure = Figure(figsize=(width, height), layout="constrained")
-        yield figure, file
-        figure.savefig(file, format="png", dpi=120)

@@ -7,23 +7,20 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from galaxy_edge.errors import UsageError
-from galaxy_edge.evaluation import figures
-from galaxy_edge.evaluation.evaluation import Evaluation
+from galaxy_edge.evaluation import views
 from galaxy_edge.evaluation.report import html
-from galaxy_edge.evaluation.wrong import most_wrong
 from galaxy_edge.files import replacing
 from galaxy_edge.inputs.preprocessing import Stretch
 from galaxy_edge.outputs.text import csv_line
 
-FILES = (
-    "metrics.json",
-    "scores.csv",
-    "roc.png",
-    "reliability.png",
-    "histogram.png",
-    "most_wrong.png",
-    "report.html",
-)
+#: What an evaluation may have written: of two classes, or of more.
+FILES = frozenset(
+    {
+        "metrics.json", "scores.csv", "roc.png", "reliability.png", "histogram.png",
+        "most_wrong.png", "confusion.png", "mistakes.png", "report.html",
+    }
+)  # fmt: skip
+_METRICS, _SCORES, _REPORT = "metrics.json", "scores.csv", "report.html"
 
 
 def claim(folder: Path, data: Iterable[Path]) -> None:
@@ -54,8 +51,8 @@ def claim(folder: Path, data: Iterable[Path]) -> None:
         for one in folder.iterdir()
         if not (one.name.startswith(".") or (one.name in FILES and one.is_file()))
     }
-    if (folder / FILES[0]).is_file() and not _is_ours(folder / FILES[0]):
-        others.add(FILES[0])
+    if (folder / _METRICS).is_file() and not _is_ours(folder / _METRICS):
+        others.add(_METRICS)
     if others:
         some = ", ".join(sorted(others)[:3]) + (", ..." if len(others) > 3 else "")
         raise UsageError(
@@ -72,7 +69,7 @@ def _is_ours(metrics: Path) -> bool:
         return False
 
 
-def write(folder: Path, evaluation: Evaluation, stretch: Stretch) -> None:
+def write(folder: Path, evaluation: views.Any, stretch: Stretch) -> None:
     """Write all files, and replace those of an earlier evaluation.
 
     Each file is written completely or not at all.
@@ -82,32 +79,33 @@ def write(folder: Path, evaluation: Evaluation, stretch: Stretch) -> None:
         evaluation: the results to write.
         stretch: how FITS images were converted to RGB.
     """
-    pictures = {
-        "ROC": figures.roc(evaluation),
-        "Reliability": figures.reliability(evaluation),
-        "Scores by source": figures.histogram(evaluation),
-        "Most wrong images of each class": most_wrong(evaluation, stretch),
+    pictures = views.pictures(evaluation, stretch)
+    contents = {
+        _METRICS: f"{json.dumps(evaluation.document(), indent=2)}\n".encode("ascii"),
+        _SCORES: _scores(evaluation),
+        **{name: png for name, (_, png) in pictures.items()},
+        _REPORT: html(evaluation, pictures.values()).encode("utf-8"),
     }
-    contents = (
-        f"{json.dumps(evaluation.document(), indent=2)}\n".encode("ascii"),
-        _scores(evaluation),
-        *pictures.values(),
-        html(evaluation, pictures).encode("utf-8"),
-    )
     # The report is written last: if it exists, all files are from the same evaluation.
-    (folder / FILES[-1]).unlink(missing_ok=True)
-    for name, content in zip(FILES, contents, strict=True):
+    (folder / _REPORT).unlink(missing_ok=True)
+    for name in FILES - contents.keys():
+        (folder / name).unlink(missing_ok=True)
+    for name, content in contents.items():
         with replacing(folder / name) as temporary:
             temporary.write_bytes(content)
 
 
-def _scores(evaluation: Evaluation) -> bytes:
-    lines = [csv_line(("path", "class", "source", "score", "label", "error"))]
+def _scores(evaluation: views.Any) -> bytes:
+    classes = evaluation.run.classes
+    own = () if len(classes) == 2 else classes
+    after = ("status", "label", "error")
+    columns = ("path", "class", "source", "score", *(f"p_{name}" for name in own), *after)
+    lines = [csv_line(columns)]
     for one in evaluation.sources:
-        name = evaluation.classes[one.source.label]
-        lines += [
-            csv_line((row.path, name, one.source.name, row.score, row.label, row.error))
-            for row in one.predictions
-        ]
+        start = (classes[one.source.label], one.source.name)
+        for row in one.predictions:
+            probabilities = (row.scores[name] for name in own)
+            end = (row.status, row.label, row.error)
+            lines.append(csv_line((row.path, *start, row.score, *probabilities, *end)))
     # File names are written with the bytes they have on disk, even if these are not UTF-8.
     return "".join(lines).encode("utf-8", "surrogateescape")

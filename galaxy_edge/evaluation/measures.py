@@ -42,6 +42,9 @@ class Measures:
             a class without images.
         confusion: for each class, how many of its images are classified as negative and as
             positive.
+        labelled: share of images with a label: neither uncertain nor out of distribution. All
+            other measures count every image by its score.
+        labelled_accuracy: accuracy of those.
     """
 
     images: int
@@ -56,6 +59,8 @@ class Measures:
     precision: Pair
     recall: Pair
     confusion: tuple[tuple[int, int], tuple[int, int]]
+    labelled: float | None
+    labelled_accuracy: float | None
 
     def document(self, classes: Sequence[str]) -> dict[str, Any]:
         """The measures as JSON-ready values, those of each class by its name."""
@@ -112,7 +117,11 @@ class Bin:
 
 
 def measure(
-    labels: Labels, scores: Scores, decision: Decision, bootstrap: Bootstrap | None = None
+    labels: Labels,
+    scores: Scores,
+    decision: Decision,
+    bootstrap: Bootstrap | None = None,
+    labelled: npt.NDArray[np.bool_] | None = None,
 ) -> Measures:
     """Measure all images together.
 
@@ -121,8 +130,10 @@ def measure(
         scores: [N], P(positive), 0 to 1.
         decision: which scores are positive verdicts.
         bootstrap: how intervals are computed; None for no intervals.
+        labelled: bool [N], whether an image got a label; None for all.
     """
     bootstrap = bootstrap or Bootstrap(resamples=0)
+    got = np.ones(len(labels), bool) if labelled is None else labelled
     both = len(np.unique(labels)) == 2
     verdicts = _verdicts(scores, decision)
     # scikit-learn raises an error if there are no images.
@@ -154,6 +165,8 @@ def measure(
         precision=precision if both else (None, None),
         recall=recall,
         confusion=((true_negative, false_positive), (false_negative, true_positive)),
+        labelled=float(got.mean()) if len(labels) else None,
+        labelled_accuracy=float((verdicts == labels)[got].mean()) if got.any() else None,
     )
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable
 from html import escape
 
-from galaxy_edge.evaluation import table
-from galaxy_edge.evaluation.bootstrap import LEVEL
-from galaxy_edge.evaluation.evaluation import Evaluation
+from galaxy_edge.evaluation import views
+from galaxy_edge.evaluation.text import Rows
 from galaxy_edge.outputs.text import printable
 
 #: Maximum number of unreadable images to list; ``scores.csv`` lists all.
@@ -26,31 +25,30 @@ code { overflow-wrap: anywhere; }
 """
 
 
-def html(evaluation: Evaluation, pictures: Mapping[str, bytes]) -> str:
+def html(evaluation: views.Any, pictures: Iterable[tuple[str, bytes]]) -> str:
     """Write the report.
 
     Args:
         evaluation: the results to report.
-        pictures: the PNG files, by heading.
+        pictures: heading and PNG file of each picture.
 
     Returns:
         A complete HTML document. All text from outside, such as names of files and folders, is
         escaped.
     """
-    title = f"{printable(evaluation.model)} on {printable(evaluation.data)}"
-    names = evaluation.classes
+    title = f"{printable(evaluation.run.model)} on {printable(evaluation.run.data)}"
+    names = evaluation.run.classes
     parts = [
         f"<h1>{escape(title)}</h1>",
-        f"<p>{escape(table.summary(evaluation))}.</p>",
-        f"<p>Model SHA-256: <code>{escape(evaluation.model_sha256)}</code></p>",
-        "<h2>All images</h2>",
-        _rows(table.overall(evaluation), header=False),
-        _rows(table.by_class(evaluation)),
-        "<h2>Each source</h2>",
-        _rows(table.by_source(evaluation)),
-        f"<p>{escape(_explanation(evaluation))}</p>",
+        f"<p>{escape(views.summary(evaluation))}.</p>",
+        f"<p>Model SHA-256: <code>{escape(evaluation.run.model_sha256)}</code></p>",
     ]
-    for heading, png in pictures.items():
+    for section in views.sections(evaluation):
+        if section.title is not None:
+            parts.append(f"<h2>{escape(section.title)}</h2>")
+        parts.append(_rows(section.rows, header=section.header))
+    parts.append(f"<p>{escape(views.explanation(evaluation))}</p>")
+    for heading, png in pictures:
         encoded = base64.b64encode(png).decode("ascii")
         parts.append(
             f"<h2>{escape(heading)}</h2>\n"
@@ -76,7 +74,7 @@ def html(evaluation: Evaluation, pictures: Mapping[str, bytes]) -> str:
 """
 
 
-def _rows(rows: table.Rows, *, header: bool = True) -> str:
+def _rows(rows: Rows, *, header: bool = True) -> str:
     lines = []
     for number, row in enumerate(rows):
         cell = "th" if header and number == 0 else "td"
@@ -84,27 +82,7 @@ def _rows(rows: table.Rows, *, header: bool = True) -> str:
     return '<div class="wide"><table>\n' + "\n".join(lines) + "\n</table></div>"
 
 
-def _explanation(evaluation: Evaluation) -> str:
-    """What the numbers mean."""
-    negative, positive = evaluation.classes
-    text = (
-        f"The accuracy of a source is the share of its images that are classified correctly. Its "
-        f"AUC is measured against all images of the other class. The expected calibration error is "
-        f"the mean of |mean P({positive}) - share of {positive}| over bins of P({positive}), "
-        f"weighted by their number of images. Like accuracy, precision and the Brier score, it is "
-        f"valid only for this mix of {negative} and {positive}."
-    )
-    if resamples := evaluation.bootstrap.resamples:
-        text += (
-            f" The brackets are {LEVEL:.0%} percentile intervals from {resamples:,} bootstrap "
-            f"resamples, stratified by class, with seed {evaluation.bootstrap.seed}. They show how "
-            "much a number would vary with other images of the same sources, not with other "
-            "sources. At 0 and 1 the intervals have no width and carry no information."
-        )
-    return text
-
-
-def _unreadable(evaluation: Evaluation) -> str:
+def _unreadable(evaluation: views.Any) -> str:
     failed = evaluation.unreadable
     items = [
         f"<li><code>{escape(printable(one.path or '-'))}</code>: "

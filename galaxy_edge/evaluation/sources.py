@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -23,7 +24,7 @@ class LabelledSource:
     Attributes:
         name: name of the folder in the class folder; for images directly in the class folder, the
             name of the class.
-        label: 0 for the negative class, 1 for the positive class.
+        label: index of the class; of two, 0 is the negative and 1 the positive one.
         images: at least one, in sorted order.
     """
 
@@ -31,7 +32,7 @@ class LabelledSource:
     label: int
     images: tuple[Input, ...]
 
-    def title(self, classes: tuple[str, str]) -> str:
+    def title(self, classes: Sequence[str]) -> str:
         """``Fake/gan``, or ``Fake`` for images directly in the class folder."""
         name = classes[self.label]
         return name if self.name == name else f"{name}/{self.name}"
@@ -44,7 +45,7 @@ class Labelled:
     Attributes:
         folders: the class folders that exist.
         split: the chosen split; None if the class folders are directly in the data folder.
-        sources: sources of the negative class first, then sorted by name.
+        sources: in the order of the classes, then sorted by name.
         notes: a sentence for each folder without images.
     """
 
@@ -65,19 +66,19 @@ class Labelled:
 
 
 def find(
-    data: Path, classes: tuple[str, str], split: Split | None = None, bands: Bands | None = None
+    data: Path, classes: Sequence[str], split: Split | None = None, bands: Bands | None = None
 ) -> Labelled:
     """List the sources of a data folder. Names of splits and classes match in any case.
 
     Args:
-        data: contains a folder for each class (one may be missing), or splits that contain them.
-        classes: names of the negative and the positive class.
+        data: contains a folder for each class (some may be missing), or splits that contain them.
+        classes: names of the classes; of two, the negative and the positive one.
         split: the split to use. By default none if ``data`` contains class folders, else Valid.
         bands: combine the files of three bands into one image. Folders named after the bands are
             not sources.
 
     Raises:
-        DatasetError: the folder or split does not exist, or contains no image of either class.
+        DatasetError: the folder or split does not exist, or contains no image of any class.
     """
     problems: list[str] = []
     root, split = _root(data, classes, split, problems)
@@ -101,14 +102,14 @@ def find(
             if below.is_dir() and not below.name.startswith(".") and below.name not in listed
         ]
     if not sources and not problems:
-        problems = notes or [f"{root} contains neither a folder {classes[0]} nor {classes[1]}"]
+        problems = notes or [f"{root} contains no class folder ({_either(classes)})"]
     if problems:
         raise DatasetError(str(data), problems)
     return Labelled(tuple(folders), split, tuple(sources), tuple(notes))
 
 
 def _root(
-    data: Path, classes: tuple[str, str], split: Split | None, problems: list[str]
+    data: Path, classes: Sequence[str], split: Split | None, problems: list[str]
 ) -> tuple[Path | None, Split | None]:
     """Find the folder that contains the class folders, and its split, if it is one."""
     if not data.is_dir():
@@ -121,7 +122,7 @@ def _root(
         splits = [name for name in (*REQUIRED, *OPTIONAL) if name.casefold() in names]
         if not splits:
             problems.append(
-                f"it contains neither class folders ({' and '.join(classes)}; one is enough) nor "
+                f"it contains neither class folders ({_either(classes)}; one is enough) nor "
                 f"splits with class folders ({', '.join((*REQUIRED, *OPTIONAL))})"
             )
             return None, None
@@ -130,6 +131,11 @@ def _root(
             problems.append(f"it contains no folder Valid; use --split {' or '.join(splits)}")
             return None, split
     return child(data, split, problems, needed=True), split
+
+
+def _either(classes: Sequence[str]) -> str:
+    """``Fake or Real``, ``a, b or c``."""
+    return f"{', '.join(classes[:-1])} or {classes[-1]}"
 
 
 def _sources(folder: Path, name: str, label: int, bands: Bands | None) -> list[LabelledSource]:

@@ -2,51 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from galaxy_edge.evaluation.bootstrap import Interval
+from galaxy_edge.evaluation.bootstrap import LEVEL
 from galaxy_edge.evaluation.evaluation import Evaluation
+from galaxy_edge.evaluation.text import Rows, Section, interval, labelled, number
 from galaxy_edge.outputs.text import printable
 
-#: Printed in place of a number that is undefined.
-NONE = "–"  # noqa: RUF001 - a dash, as is usual in tables
-Rows = Sequence[Sequence[str]]
+
+def sections(evaluation: Evaluation) -> list[Section]:
+    """All tables: overall, by class, by source."""
+    return [
+        Section("All images", overall(evaluation), header=False),
+        Section(None, by_class(evaluation)),
+        Section("Each source", by_source(evaluation)),
+    ]
 
 
-def number(value: float | None) -> str:
-    """Format a number with four decimals."""
-    return NONE if value is None else f"{value:.4f}"
-
-
-def interval(value: Interval | None) -> str:
-    """Format the two ends of an interval, in brackets."""
-    return "" if value is None else f"[{value[0]:.4f}, {value[1]:.4f}]"
-
-
-def summary(evaluation: Evaluation) -> str:
-    """Describe the model and the data in one line."""
-    place = printable(evaluation.data) + (f" ({evaluation.split})" if evaluation.split else "")
-    scored = [sum(row) for row in evaluation.overall.confusion]
-    counts = ", ".join(
-        f"{count:,} {name}" for count, name in zip(scored, evaluation.classes, strict=True)
+def explanation(evaluation: Evaluation) -> str:
+    """What the numbers mean."""
+    negative, positive = evaluation.classes
+    text = (
+        f"The accuracy of a source is the share of its images that are classified correctly. Its "
+        f"AUC is measured against all images of the other class. The expected calibration error is "
+        f"the mean of |mean P({positive}) - share of {positive}| over bins of P({positive}), "
+        f"weighted by their number of images. Like accuracy, precision and the Brier score, it is "
+        f"valid only for this mix of {negative} and {positive}."
     )
-    failed = len(evaluation.unreadable)
-    return (
-        f"{printable(evaluation.model)} on {place}: {counts}, {failed:,} unreadable; "
-        f"threshold {evaluation.threshold:g} ({evaluation.provider})"
-    )
+    if resamples := evaluation.run.bootstrap.resamples:
+        text += (
+            f" The brackets are {LEVEL:.0%} percentile intervals from {resamples:,} bootstrap "
+            f"resamples, stratified by class, with seed {evaluation.run.bootstrap.seed}. They show "
+            "how much a number would vary with other images of the same sources, not with other "
+            "sources. At 0 and 1 the intervals have no width and carry no information."
+        )
+    return text
 
 
 def overall(evaluation: Evaluation) -> Rows:
     """Rows with name, value and interval of each measure of all images."""
     it = evaluation.overall
-    return [
+    rows = [
         ("accuracy", number(it.accuracy), interval(it.accuracy_interval)),
         ("balanced accuracy", number(it.balanced_accuracy), ""),
         ("AUC", number(it.auc), interval(it.auc_interval)),
         ("Brier score", number(it.brier), ""),
         ("expected calibration error", number(it.expected_calibration_error), ""),
     ]
+    return rows + labelled(it.labelled, it.labelled_accuracy)
 
 
 def by_class(evaluation: Evaluation) -> Rows:
@@ -87,20 +88,3 @@ def by_source(evaluation: Evaluation) -> Rows:
             for one in evaluation.sources
         ),
     ]
-
-
-def text(evaluation: Evaluation) -> str:
-    """The summary and all tables."""
-    tables = (overall(evaluation), by_class(evaluation), by_source(evaluation))
-    return "\n\n".join([summary(evaluation), *map(_aligned, tables)])
-
-
-def _aligned(rows: Rows) -> str:
-    """Align the first column to the left and all others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for first, *rest in rows:
-        cells = [first.ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)

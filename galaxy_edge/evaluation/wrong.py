@@ -38,7 +38,7 @@ def most_wrong(evaluation: Evaluation, stretch: Stretch) -> bytes:
     images, captions = [], []
     for label in (0, 1):
         for image, caption in _farthest(evaluation, label):
-            images.append(_picture(image, stretch))
+            images.append(picture(image, stretch))
             captions.append(caption)
     file = io.BytesIO()
     contact_sheet(images, captions, _COLUMNS).save(file, "PNG")
@@ -55,10 +55,14 @@ def _farthest(evaluation: Evaluation, label: int) -> Iterator[tuple[Input, str]]
     ]
     for _, image, row, title in sorted(found, key=itemgetter(0), reverse=True)[:_SHOWN]:
         name = Path(row.path or "").name
-        yield image, f"{row.score:.4f} {row.label}\n{printable(title)}\n{printable(name)}"
+        yield (
+            image,
+            f"{row.score:.4f} {row.label or row.status}\n{printable(title)}\n{printable(name)}",
+        )
 
 
-def _picture(image: Input, stretch: Stretch) -> Image.Image:
+def picture(image: Input, stretch: Stretch) -> Image.Image:
+    """An image for a contact sheet, at most as large as a tile; a grey pixel if it is gone."""
     try:
         picture = read(image, stretch)
     except ImageError:  # it has been removed or changed since it was scored

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from galaxy_edge.errors import ImageError
+from galaxy_edge.errors import DatasetError, ImageError
 from galaxy_edge.inputs.formats import FITS_SUFFIXES, SUFFIXES
 from galaxy_edge.inputs.images import Decoded, Pixels, decoded
 from galaxy_edge.inputs.listing import child, images_below
@@ -65,6 +65,29 @@ class Loaded:
     pixels: Pixels
     labels: npt.NDArray[np.uint8]
     faults: tuple[Fault, ...]
+
+
+def classes_in(data: Path) -> tuple[str, ...]:
+    """The classes of a data folder: the folders in ``Train``, sorted; of two, Fake before Real.
+
+    Raises:
+        DatasetError: there is no such folder, or fewer than two classes.
+    """
+    problems: list[str] = []
+    train = child(data, "Train", problems, needed=True) if data.is_dir() else None
+    if train is None:
+        raise DatasetError(str(data), problems or ["there is no such folder; check the path"])
+    names = sorted(
+        entry.name for entry in train.iterdir() if entry.is_dir() and not entry.name.startswith(".")
+    )
+    if {name.casefold() for name in names} == {"fake", "real"}:
+        return "Fake", "Real"
+    if len(names) < 2:
+        found = f"only a folder {names[0]}" if names else "no folders"
+        raise DatasetError(
+            str(data), [f"{train} has {found}; two or more class folders are needed"]
+        )
+    return tuple(names)
 
 
 def scan(

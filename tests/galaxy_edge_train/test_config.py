@@ -31,6 +31,8 @@ def test_the_defaults_are_the_documented_numbers():
         "patience": 5,
         "stop_at_accuracy": 0.99,
         "calibrate": False,
+        "catalogue": None,
+        "class_weights": "off",
         "seed": 0,
         "skip_unreadable": False,
     }  # fmt: skip

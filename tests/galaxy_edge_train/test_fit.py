@@ -25,7 +25,8 @@ Cli = Callable[..., tuple[int, str, str]]
 def test_the_run_folder_is_complete(run_folder: Path):
     assert {path.name for path in run_folder.iterdir()} == {
         "model.keras", "model.h5", "config.json", "data.json", "metrics.json", "epochs.csv",
-        "batches.csv", "batch_accuracy.png", "epoch_accuracy.png", "epoch_loss.png",
+        "batches.csv", "batch_accuracy.png", "confusion.png", "epoch_accuracy.png",
+        "epoch_loss.png",
     }  # fmt: skip
     assert not run_folder.with_name("run.partial").exists()
 
@@ -74,6 +75,8 @@ def test_every_option_reaches_the_configuration(data: Path, tmp_path: Path):
         "patience": 4,
         "stop_at_accuracy": 0.75,
         "calibrate": True,
+        "catalogue": None,
+        "class_weights": "off",
         "seed": 11,
         "skip_unreadable": True,
     }  # fmt: skip

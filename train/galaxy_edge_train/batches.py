@@ -25,12 +25,13 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     Args:
         images: uint8 [N, size, size, 3], or of the working size if they are to be degraded (see
             `degradation.preprocessing_before_degradation`).
-        labels: uint8 [N], 0 or 1.
+        labels: uint8 [N], indices of classes.
         batch_size: images per batch; the last batch of an epoch may be smaller.
         preprocessing: the preprocessing of the model.
         config: augmentation, or None to neither augment nor shuffle.
         seed: seed of the shuffling and the augmentation.
         epoch: the first epoch, counted from 0.
+        classes: number of classes.
     """
 
     def __init__(
@@ -42,10 +43,12 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         config: AugmentConfig | None = None,
         seed: int = 0,
         epoch: int = 0,
+        classes: int = 2,
     ) -> None:
         super().__init__(workers=max(2, os.cpu_count() or 1), max_queue_size=8)
         self._images = images
-        self._labels = labels
+        #: What the network learns to give: [N, 1] for two classes, [N, C] for more.
+        self._targets = labels[:, None] if classes == 2 else labels[:, None] == np.arange(classes)
         self._batch_size = batch_size
         self._preprocessing = preprocessing
         self._config = config
@@ -57,7 +60,12 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         return math.ceil(len(self._images) / self._batch_size)
 
     def __getitem__(self, index: int) -> tuple[Floats, Floats]:
-        """Batch ``index`` of this epoch: float32 [B, size, size, 3] in 0 to 1, float32 [B, 1]."""
+        """Batch ``index`` of this epoch.
+
+        Returns:
+            Images, float32 [B, size, size, 3] in 0 to 1; and targets, float32 [B, 1] for two
+            classes, 0 or 1, and [B, C], one 1 in each row, for more.
+        """
         chosen = self._order[index * self._batch_size : (index + 1) * self._batch_size]
         pixels = self.pixels(index)
         if self._config is None:
@@ -67,7 +75,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
             if self._config.degrades:
                 pixels = degrade(pixels, self._config, self._preprocessing, rng)
             batch = augment(pixels, self._config, rng)
-        return batch / np.float32(255), self._labels[chosen].astype(np.float32)[:, None]
+        return batch / np.float32(255), self._targets[chosen].astype(np.float32)
 
     def pixels(self, index: int) -> Pixels:
         """Batch ``index`` before augmentation: uint8 [B, size, size, 3]."""

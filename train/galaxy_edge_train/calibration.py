@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp, softmax
 
 #: A temperature at these limits means that no finite one is best: all verdicts are right, or the
 #: scores carry no information.
@@ -30,9 +33,7 @@ def temperature(scores: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8]) 
     def negative_log_likelihood(log_temperature: float) -> float:
         return float(np.mean(np.logaddexp(0, signed / np.exp(log_temperature))))
 
-    found = minimize_scalar(negative_log_likelihood, bounds=tuple(np.log(_RANGE)), method="bounded")
-    inside_range = _RANGE[0] * 1.01 < np.exp(found.x) < _RANGE[1] / 1.01
-    return float(np.exp(found.x)) if inside_range else 1.0
+    return _best(negative_log_likelihood)
 
 
 def cross_calibrate(
@@ -55,6 +56,44 @@ def cross_calibrate(
         logits = _logits(scores[own]) / temperature(scores[other], labels[other])
         calibrated[own] = 1 / (1 + np.exp(-logits))
     return calibrated
+
+
+def class_temperature(
+    probabilities: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8]
+) -> float:
+    """The same for three or more classes: T in softmax(logits / T).
+
+    Args:
+        probabilities: float32 [N, C], 0 to 1.
+        labels: uint8 [N], indices of classes.
+    """
+    logits = np.log(np.clip(probabilities.astype(np.float64), 1e-7, 1))
+    own = logits[np.arange(len(labels)), labels]
+
+    def negative_log_likelihood(log_temperature: float) -> float:
+        scale = np.exp(-log_temperature)
+        return float(np.mean(logsumexp(logits * scale, axis=1) - own * scale))
+
+    return _best(negative_log_likelihood)
+
+
+def cross_calibrate_classes(
+    probabilities: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.float64]:
+    """The same as `cross_calibrate` for three or more classes: float64 [N, C]."""
+    calibrated = np.empty(probabilities.shape)
+    even, odd = slice(0, None, 2), slice(1, None, 2)
+    for own, other in ((even, odd), (odd, even)):
+        logits = np.log(np.clip(probabilities[own].astype(np.float64), 1e-7, 1))
+        found = class_temperature(probabilities[other], labels[other])
+        calibrated[own] = softmax(logits / found, axis=1)
+    return calibrated
+
+
+def _best(negative_log_likelihood: Callable[[float], float]) -> float:
+    found = minimize_scalar(negative_log_likelihood, bounds=tuple(np.log(_RANGE)), method="bounded")
+    inside_range = _RANGE[0] * 1.01 < np.exp(found.x) < _RANGE[1] / 1.01
+    return float(np.exp(found.x)) if inside_range else 1.0
 
 
 def _logits(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

@@ -12,9 +12,11 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from galaxy_edge.errors import UsageError
 from galaxy_edge.inputs.preprocessing import Preprocessing, preprocessing_document
+from galaxy_edge.inputs.tables import Columns
 from galaxy_edge.manifest import check_classes
 
 Augment: TypeAlias = Literal["documented", "exact", "none"]
+ClassWeights: TypeAlias = Literal["balanced", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class TrainConfig:
     """The resolved configuration of a run.
 
     Attributes:
-        classes: names of the negative and the positive class.
+        classes: names of the classes; of two, the negative and the positive one.
         preprocessing: the steps from an image to the network's input; also stored in the model
             file.
         network: the sizes of the network.
@@ -130,11 +132,13 @@ class TrainConfig:
         patience: training stops after this many epochs without a better validation loss.
         stop_at_accuracy: validation accuracy at which training stops, or None.
         calibrate: fit a temperature on the validation images and fold it into the last layer.
+        class_weights: "balanced" weights the images so that every class counts the same.
         seed: seed of weights, shuffling, augmentation and dropout.
         skip_unreadable: skip unreadable images instead of refusing the data.
+        catalogue: columns of the catalogue that names the images; None for labelled folders.
     """
 
-    classes: tuple[str, str] = ("Fake", "Real")
+    classes: tuple[str, ...] = ("Fake", "Real")
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -144,8 +148,10 @@ class TrainConfig:
     patience: int = 5
     stop_at_accuracy: float | None = 0.99
     calibrate: bool = False
+    class_weights: ClassWeights = "off"
     seed: int = 0
     skip_unreadable: bool = False
+    catalogue: Columns | None = None
 
     def __post_init__(self) -> None:
         check_classes(self.classes)
@@ -153,6 +159,8 @@ class TrainConfig:
             _positive(name, getattr(self, name))
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
             raise UsageError(f"learning_rate must be positive, not {self.learning_rate}")
+        if self.class_weights not in get_args(ClassWeights):
+            raise UsageError(f"class_weights must be one of {', '.join(get_args(ClassWeights))}")
         if self.stop_at_accuracy is not None:
             _within("stop_at_accuracy", self.stop_at_accuracy, 0.0, 1.0)
         _within("seed", self.seed, 0, 2**32 - 1)  # the range that NumPy and Keras accept

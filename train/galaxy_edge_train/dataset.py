@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,8 @@ import numpy as np
 
 from galaxy_edge.errors import DatasetError
 from galaxy_edge.inputs import labelled
-from galaxy_edge.inputs.labelled import Loaded, Split
+from galaxy_edge.inputs.catalogue import read as read_catalogue
+from galaxy_edge.inputs.labelled import LabelledFile, Loaded, Split
 from galaxy_edge_train.config import TrainConfig
 from galaxy_edge_train.degradation import preprocessing_before_degradation
 
@@ -25,27 +26,26 @@ class Dataset:
 
     Attributes:
         root: absolute path of the folder.
-        classes: names of the negative and the positive class.
+        classes: names of the classes; of two, the negative and the positive one.
         splits: "Train", "Valid" and, if it exists, "Test". Training images that will be degraded
             still have their working size; `degradation.degrade` enlarges them.
     """
 
     root: Path
-    classes: tuple[str, str]
+    classes: tuple[str, ...]
     splits: dict[Split, Loaded]
+
+    def counts(self, split: Split) -> dict[str, int]:
+        """Number of images of each class."""
+        labels = self.splits[split].labels
+        return {name: int(np.sum(labels == label)) for label, name in enumerate(self.classes)}
 
     def manifest(self) -> dict[str, Any]:
         """A record of the data: counts, the digest of each file, and the files left out."""
         return {
             "root": str(self.root),
             "digest": labelled.digest(self.splits),
-            "counts": {
-                split: {
-                    name: int(np.sum(loaded.labels == label))
-                    for label, name in enumerate(self.classes)
-                }
-                for split, loaded in self.splits.items()
-            },
+            "counts": {split: self.counts(split) for split in self.splits},
             "files": {
                 split: [
                     {"path": self._relative(file.path), "label": file.label, "sha256": sha256}
@@ -61,6 +61,9 @@ class Dataset:
         }
 
     def _relative(self, path: Path) -> str:
+        # A catalogue may name files anywhere.
+        if not path.is_relative_to(self.root):
+            return path.as_posix()
         return path.relative_to(self.root).as_posix()
 
 
@@ -69,10 +72,11 @@ def load(
     config: TrainConfig,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Dataset:
-    """Read, check and decode a data folder.
+    """Read, check and decode a data folder or a catalogue.
 
     Args:
-        root: folder with ``Train``, ``Valid`` and optionally ``Test``.
+        root: folder with ``Train``, ``Valid`` and optionally ``Test``; or a catalogue, if the
+            configuration has its columns.
         config: classes, preprocessing, and whether unreadable files may be left out.
         progress: called with the number of files done so far and the total.
 
@@ -81,7 +85,18 @@ def load(
             are skipped), images that are in two splits or in two classes.
     """
     root = root.absolute()
-    listed, problems = labelled.scan(root, config.classes)
+    name = str(root)
+    listed: Mapping[Split, Sequence[LabelledFile]]
+    if config.catalogue is None:
+        listed, problems = labelled.scan(root, config.classes)
+    else:
+        catalogue = read_catalogue(root, config.catalogue, config.classes)
+        root, listed, problems = catalogue.root, catalogue.splits, [*catalogue.problems]
+        if config.skip_unreadable:
+            rows = [problem for problem in problems if problem.startswith("row ")]
+            problems = [problem for problem in problems if problem not in rows]
+            for problem in rows:
+                print(f"left out: {problem}", file=sys.stderr)
     total = sum(map(len, listed.values()))
     splits: dict[Split, Loaded] = {}
     before = 0
@@ -100,7 +115,7 @@ def load(
         problems += _empty_classes(dataset)
     problems += _duplicates(dataset)
     if problems:
-        raise DatasetError(str(root), problems)
+        raise DatasetError(name, problems)
     for loaded in splits.values():
         for fault in loaded.faults:
             print(f"left out: {fault.path}: {fault.reason}", file=sys.stderr)

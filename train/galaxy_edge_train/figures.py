@@ -1,13 +1,17 @@
-"""The three documented figures of a run."""
+"""The three documented figures of a run, and the confusion matrix."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from sklearn.metrics import confusion_matrix
 
+from galaxy_edge.evaluation.plotting import confusion
 from galaxy_edge.files import replacing
 
 Rows = Sequence[Mapping[str, float]]
@@ -32,6 +36,25 @@ def draw(folder: Path, batches: Rows, epochs: Rows) -> None:
         figure.savefig(path, dpi=120)
     _epochs(folder / "epoch_accuracy.png", epochs, "accuracy")
     _epochs(folder / "epoch_loss.png", epochs, "loss")
+
+
+def draw_confusion(
+    folder: Path,
+    labels: npt.NDArray[np.uint8],
+    chosen: npt.NDArray[np.intp],
+    classes: Sequence[str],
+) -> None:
+    """Write ``confusion.png``, the confusion matrix of the validation images.
+
+    Args:
+        folder: where to write it.
+        labels: [N], the classes of the images.
+        chosen: [N], the classes they are taken for.
+        classes: names of the classes.
+    """
+    table = confusion_matrix(labels, chosen, labels=range(len(classes)))
+    with replacing(folder / "confusion.png") as path:
+        path.write_bytes(confusion(classes, table))
 
 
 def _epochs(path: Path, epochs: Rows, name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import platform
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,30 @@ import numpy.typing as npt
 
 from galaxy_edge.decision import Decision
 from galaxy_edge.errors import UsageError
+from galaxy_edge.evaluation.classes.measures import calibration_bins
+from galaxy_edge.evaluation.classes.measures import measure as measure_classes
 from galaxy_edge.evaluation.measures import bins, calibration_error, measure
 from galaxy_edge.inputs.labelled import Loaded
-from galaxy_edge.manifest import Manifest
+from galaxy_edge.manifest import DecisionRule, Manifest, Outputs
 from galaxy_edge.versions import installed
 from galaxy_edge_train import dataset, figures, network
 from galaxy_edge_train.batches import Batches
-from galaxy_edge_train.calibration import cross_calibrate, fold, temperature
+from galaxy_edge_train.calibration import (
+    class_temperature,
+    cross_calibrate,
+    cross_calibrate_classes,
+    fold,
+    temperature,
+)
 from galaxy_edge_train.callbacks import Recorder
 from galaxy_edge_train.config import TrainConfig
 from galaxy_edge_train.dataset import Dataset
 from galaxy_edge_train.progress import TrainingProgress
 from galaxy_edge_train.run import Run
 from galaxy_edge_train.stopping import best_epoch
+
+#: A class with fewer training images gets a warning.
+_FEW = 20
 
 
 def train(
@@ -44,7 +56,7 @@ def train(
 
     Returns:
         The run folder: ``model.keras`` and ``model.h5`` with the best weights, ``config.json``,
-        ``data.json``, ``epochs.csv``, ``batches.csv``, ``metrics.json`` and three figures.
+        ``data.json``, ``epochs.csv``, ``batches.csv``, ``metrics.json`` and four figures.
 
     Raises:
         UsageError: the data or the run folder cannot be used.
@@ -54,10 +66,25 @@ def train(
     run.check_free(resume=resume)
     with TrainingProgress(config.epochs, quiet=quiet) as progress:
         loaded = dataset.load(data, config, progress.show_decoding)
+        _describe(loaded, progress)
         run.start(config.document(), loaded.manifest(), resume=resume)
         recorder = _fit(run, loaded, config, progress)
         progress.note(f"stopped: {recorder.stopped}")
     return _finish(run, loaded, config, recorder)
+
+
+def _describe(data: Dataset, progress: TrainingProgress) -> None:
+    """Print how many images each class has, and warn about those with few."""
+    for split in ("Train", "Valid"):
+        counts = data.counts(split)
+        progress.note(f"{split}: " + ", ".join(f"{n:,} {name}" for name, n in counts.items()))
+    few = [name for name, count in data.counts("Train").items() if count < _FEW]
+    if few:
+        print(
+            f"galaxy-edge: fewer than {_FEW} training images of {', '.join(few)}; the network will "
+            "hardly learn what sets this apart",
+            file=sys.stderr,
+        )
 
 
 def _fit(run: Run, data: Dataset, config: TrainConfig, progress: TrainingProgress) -> Recorder:
@@ -73,10 +100,11 @@ def _fit(run: Run, data: Dataset, config: TrainConfig, progress: TrainingProgres
         model = keras.saving.load_model(run.checkpoints / state.last)
         network.restore_generators(model, state.generators)
     else:
-        model = network.build(config.network, config.preprocessing.size)
+        model = network.build(config.network, config.preprocessing.size, len(config.classes))
+        kind = "binary" if len(config.classes) == 2 else "categorical"
         model.compile(
             optimizer=keras.optimizers.Adam(config.learning_rate),
-            loss="binary_crossentropy",
+            loss=f"{kind}_crossentropy",
             metrics=["accuracy"],
         )
     train, valid = data.splits["Train"], data.splits["Valid"]
@@ -91,7 +119,9 @@ def _fit(run: Run, data: Dataset, config: TrainConfig, progress: TrainingProgres
                 config.augment,
                 config.seed,
                 done,
+                len(config.classes),
             ),
+            class_weight=_class_weights(data, config),
             validation_data=_in_order(valid, config),
             initial_epoch=done,
             epochs=config.epochs,
@@ -107,7 +137,7 @@ def _finish(run: Run, data: Dataset, config: TrainConfig, recorder: Recorder) ->
     assert state is not None
     # A new model, with the weights of the best epoch and no optimizer. Adam's moments would be two
     # thirds of the file, and belong to the last epoch.
-    model = network.build(config.network, config.preprocessing.size)
+    model = network.build(config.network, config.preprocessing.size, len(config.classes))
     model.load_weights(run.checkpoints / state.best)
     calibration = _calibrate(model, data.splits["Valid"], config) if config.calibrate else {}
     model.save(run.partial / "model.keras")
@@ -115,6 +145,9 @@ def _finish(run: Run, data: Dataset, config: TrainConfig, recorder: Recorder) ->
     logging.getLogger("absl").setLevel(logging.ERROR)
     model.save(run.partial / "model.h5")
     figures.draw(run.partial, recorder.batches, recorder.history)
+    valid = data.splits["Valid"]
+    scores = _scores(model, _in_order(valid, config))
+    figures.draw_confusion(run.partial, valid.labels, _chosen(scores, config), config.classes)
     document: dict[str, Any] = {
         "epochs": len(recorder.history),
         "best_epoch": best_epoch(recorder.history) + 1,
@@ -134,28 +167,74 @@ def _finish(run: Run, data: Dataset, config: TrainConfig, recorder: Recorder) ->
 
 def _calibrate(model: keras.Model, valid: Loaded, config: TrainConfig) -> dict[str, float]:
     scores = _scores(model, _in_order(valid, config))
-    found = temperature(scores, valid.labels)
+    if len(config.classes) == 2:
+        found = temperature(scores[:, 1], valid.labels)
+        held_out = cross_calibrate(scores[:, 1], valid.labels)
+        error = calibration_error(bins(valid.labels, held_out))
+    else:
+        found = class_temperature(scores, valid.labels)
+        fair = cross_calibrate_classes(scores, valid.labels)
+        error = calibration_error(
+            calibration_bins(valid.labels.astype(np.intp), fair.argmax(axis=1), fair)
+        )
     fold(model, found)
-    held_out = cross_calibrate(scores, valid.labels)
+    return {"temperature": found, "held_out_calibration_error": error}
+
+
+def _class_weights(data: Dataset, config: TrainConfig) -> dict[int, float] | None:
+    """The weight of an image of each class: all classes weigh the same, and 1 on average."""
+    if config.class_weights == "off":
+        return None
+    counts = data.counts("Train")
+    total = sum(counts.values())
     return {
-        "temperature": found,
-        "held_out_calibration_error": calibration_error(bins(valid.labels, held_out)),
+        label: total / (len(counts) * count) for label, count in enumerate(counts.values()) if count
     }
+
+
+def _decision(config: TrainConfig) -> Decision:
+    """The decision at the threshold that export records."""
+    if len(config.classes) == 2:
+        return Decision(Manifest(classes=config.classes))
+    return Decision(Manifest(config.classes, Outputs("scores"), DecisionRule(None)))
+
+
+def _chosen(scores: npt.NDArray[np.float32], config: TrainConfig) -> npt.NDArray[np.intp]:
+    return _decision(config).choose(scores)
 
 
 def _measured(
     split: Loaded, scores: npt.NDArray[np.float32], config: TrainConfig
 ) -> dict[str, Any]:
-    """The measures of a split, without intervals, at the threshold that export records."""
-    decision = Decision(Manifest(classes=config.classes))
-    found = measure(split.labels, scores.astype(np.float64), decision)
-    document = found.document(config.classes)
-    return {name: value for name, value in document.items() if not name.endswith("_interval")}
+    """The measures of a split, without intervals."""
+    decision, wide = _decision(config), scores.astype(np.float64)
+    if decision.two_classes:
+        found = measure(split.labels, wide[:, 1], decision).document(config.classes)
+    else:
+        labels = split.labels.astype(np.intp)
+        found = measure_classes(labels, wide, decision).document(config.classes)
+    return _without_intervals(found)
+
+
+def _without_intervals(document: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: _without_intervals(value) if isinstance(value, dict) else value
+        for name, value in document.items()
+        if not name.endswith("_interval")
+    }
 
 
 def _in_order(images: Loaded, config: TrainConfig) -> Batches:
-    return Batches(images.pixels, images.labels, config.batch_size, config.preprocessing)
+    return Batches(
+        images.pixels,
+        images.labels,
+        config.batch_size,
+        config.preprocessing,
+        classes=len(config.classes),
+    )
 
 
 def _scores(model: keras.Model, batches: Batches) -> npt.NDArray[np.float32]:
-    return np.asarray(model.predict(batches, verbose=0), dtype=np.float32)[:, 0]
+    """Float32 [N, C], one probability per class."""
+    output = np.asarray(model.predict(batches, verbose=0), dtype=np.float32)
+    return np.concatenate([1 - output, output], axis=1) if output.shape[1] == 1 else output

@@ -13,18 +13,21 @@ if TYPE_CHECKING:
     from galaxy_edge_train.config import NetworkConfig
 
 
-def build(config: NetworkConfig, size: int) -> keras.Model:
+def build(config: NetworkConfig, size: int, classes: int = 2) -> keras.Model:
     """Build the documented network, uncompiled.
 
     Conv2D 32 3x3 relu, MaxPool 2x2, Conv2D 64 3x3 relu, MaxPool 2x2, Flatten, Dense 128 relu,
-    Dropout 0.5, Dense 1 sigmoid. The default configuration has 10,636,481 parameters.
+    Dropout 0.5, Dense 1 sigmoid. The default configuration has 10,636,481 parameters. For three or
+    more classes the last layer is Dense C softmax.
 
     Args:
         config: the sizes of the layers.
         size: height and width of the images, pixels.
+        classes: number of classes.
 
     Returns:
-        A model from float32 [N, size, size, 3] in 0 to 1 to float32 [N, 1], P(positive).
+        A model from float32 [N, size, size, 3] in 0 to 1 to float32 [N, 1], P(positive), for two
+        classes, and to [N, C], one probability per class, for more.
     """
     stack: list[keras.layers.Layer] = [keras.Input((size, size, 3))]
     for filters in config.filters:
@@ -37,7 +40,9 @@ def build(config: NetworkConfig, size: int) -> keras.Model:
         # checkpoint stores. This draws the seed as Keras would, from the generator that
         # `keras.utils.set_random_seed` seeds.
         layers.Dropout(config.dropout, seed=random.randint(1, 10**9)),  # noqa: S311
-        layers.Dense(1, activation="sigmoid"),
+        layers.Dense(1, activation="sigmoid")
+        if classes == 2
+        else layers.Dense(classes, activation="softmax"),
     ]
     return keras.Sequential(stack, name="galaxy_edge")
 

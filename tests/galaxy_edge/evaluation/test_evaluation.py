@@ -14,7 +14,7 @@ import pytest
 
 from galaxy_edge import versions
 from galaxy_edge.errors import DatasetError
-from galaxy_edge.evaluation import evaluation
+from galaxy_edge.evaluation import run
 from galaxy_edge.evaluation.sources import find
 from tests.conftest import encoded, galaxy
 from tests.galaxy_edge.evaluation.conftest import CLASSES, Cli, evaluated, fill, rows_of
@@ -70,7 +70,7 @@ def test_any_build_of_onnxruntime_is_accepted(
             raise importlib.metadata.PackageNotFoundError(name)
         return "1.2.3" if name == "onnxruntime-gpu" else known(name)
 
-    for module in (versions, evaluation):
+    for module in (versions, run):
         monkeypatch.setattr(module, "version", version)
     found = evaluated(cli, sources)
     assert found["versions"]["onnxruntime-gpu"] == "1.2.3"
@@ -194,7 +194,7 @@ def test_three_band_files_are_one_image_of_one_source(tmp_path: Path):
         ((), "neither class folders"),
         (("other",), "neither class folders"),
         (("Fake", "Real"), "contains no images"),
-        (("Valid",), "neither a folder Fake nor Real"),
+        (("Valid",), r"contains no class folder \(Fake or Real\)"),
         (("Fake", "fake"), "keep one"),
         (("Fake", "fake", "Valid"), "keep one"),
     ],

@@ -220,3 +220,12 @@ def test_the_sources_add_up_to_the_total(drawn, threshold):
         if mine:
             right = sum(one["images"] * one["accuracy"] for one in mine)
             assert right / sum(row.values()) == pytest.approx(total["recall"][name])
+
+
+def test_images_without_a_label_count_but_not_among_the_labelled():
+    labelled = np.array([True, True, False, True, True])
+    found = measure(LABELS, SCORES, DECISION, labelled=labelled)
+    assert found.accuracy == pytest.approx(3 / 5)
+    assert (found.labelled, found.labelled_accuracy) == (4 / 5, 3 / 4)
+    whole = measure(LABELS, SCORES, DECISION)
+    assert (whole.labelled, whole.labelled_accuracy) == (1, whole.accuracy)

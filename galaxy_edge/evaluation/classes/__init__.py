@@ -1,0 +1,1 @@
+"""Evaluation of models for three or more classes."""

@@ -1,0 +1,110 @@
+"""Tables on disk -> rows: CSV, Parquet (the extra ``parquet``) and FITS (the extra ``fits``)."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from galaxy_edge.errors import UsageError
+
+#: Suffixes of the tables that can be read.
+SUFFIXES = (".csv", ".parquet", ".fits", ".fit", ".fts")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which columns of a catalogue hold what, and how it is split.
+
+    Attributes:
+        path: paths of images, absolute or relative to the catalogue.
+        label: classes.
+        split: ``Train``, ``Valid`` or ``Test`` in any case; None to split by content.
+        valid: share of the images for validation, if there is no such column.
+    """
+
+    path: str
+    label: str
+    split: str | None = None
+    valid: float = 0.2
+
+    def __post_init__(self) -> None:
+        if not 0 < self.valid < 1:
+            raise UsageError(f"--valid must lie between 0 and 1, not {self.valid}")
+
+
+def rows(path: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
+    """The rows of a table, as text; an empty or missing value is an empty text.
+
+    Args:
+        path: a CSV file with a header, a Parquet file, or a FITS file whose first table is read.
+        columns: the columns to read.
+
+    Raises:
+        UsageError: the file cannot be read, has another format, or lacks a column; or the library
+            for its format is not installed.
+    """
+    kind = path.suffix.lower()
+    if kind not in SUFFIXES:
+        raise UsageError(f"{path} is not a known kind of table; use {', '.join(SUFFIXES)}")
+    reader = {".csv": _csv, ".parquet": _parquet}.get(kind, _fits)
+    try:
+        yield from reader(path, columns)
+    except UsageError:
+        raise
+    except ModuleNotFoundError as error:
+        extra = "parquet" if kind == ".parquet" else "fits"
+        raise UsageError(
+            f"{path} needs {error.name}, which is not installed: pip install 'galaxy-edge[{extra}]'"
+        ) from error
+    # The libraries raise nearly anything for a damaged file, OSError without a number included.
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise UsageError(f"{path} cannot be read as a {kind[1:]} table: {error}") from error
+
+
+def _csv(path: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
+    # Spreadsheets begin a file with a byte order mark.
+    with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+        reader = csv.DictReader(file)
+        _check(path, columns, reader.fieldnames or ())
+        for row in reader:
+            yield {name: _text(row[name]) for name in columns}
+
+
+def _parquet(path: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
+    import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
+
+    with pq.ParquetFile(path) as file:
+        _check(path, columns, file.schema_arrow.names)
+        for batch in file.iter_batches(columns=[*columns]):
+            for row in batch.to_pylist():
+                yield {name: _text(row[name]) for name in columns}
+
+
+def _fits(path: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
+    from astropy.io import fits  # noqa: PLC0415 - an extra
+
+    with fits.open(path, memmap=False) as hdus:
+        kinds = (fits.BinTableHDU, fits.TableHDU)
+        table = next((hdu for hdu in hdus if isinstance(hdu, kinds)), None)
+        if table is None:
+            raise UsageError(f"{path} has no table; name a catalogue, not an image")
+        _check(path, columns, table.columns.names)
+        values = [table.data[name].tolist() for name in columns]
+    for row in zip(*values, strict=True):
+        yield {name: _text(value) for name, value in zip(columns, row, strict=True)}
+
+
+def _check(path: Path, columns: Sequence[str], found: Sequence[str]) -> None:
+    if missing := [name for name in columns if name not in found]:
+        raise UsageError(
+            f"{path} has no column {' and none called '.join(missing)}; it has {', '.join(found)}"
+        )
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value).strip()
