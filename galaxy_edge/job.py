@@ -10,14 +10,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from galaxy_edge.inputs.formats import split_extension
-from galaxy_edge.inputs.shards import Shard
 from galaxy_edge.inputs.source import Source
 from galaxy_edge.outputs.output import Output
 from galaxy_edge.outputs.resume import Origin
 from galaxy_edge.predictor import Predictor
 from galaxy_edge.results import Tally
+
+if TYPE_CHECKING:
+    from galaxy_edge.inputs.shards import Shard
 
 
 def origin(predictor: Predictor) -> Origin:

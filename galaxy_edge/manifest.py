@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeAlias
 
 from galaxy_edge.errors import ModelError, UsageError
+from galaxy_edge.inputs.class_names import check_classes
 from galaxy_edge.inputs.preprocessing import (
     Preprocessing,
     preprocessing_document,
@@ -227,19 +228,6 @@ class Manifest:
             )
         except UsageError as error:
             raise ModelError(f"the manifest is damaged: {error}") from error
-
-
-def check_classes(classes: Sequence[str]) -> None:
-    """Refuse anything but two or more different names that can each be printed in a line."""
-    names = [*classes]
-    if (
-        len(names) < 2
-        or any(not name or name.strip() != name or not name.isprintable() for name in names)
-        or len({name.casefold() for name in names}) < len(names)
-    ):
-        raise UsageError(
-            f"two or more different, printable class names are needed, not {' and '.join(names)!r}"
-        )
 
 
 def check_threshold(threshold: float) -> None:

@@ -13,9 +13,9 @@ import h5py
 import keras
 
 from galaxy_edge.errors import ModelError, UsageError
+from galaxy_edge.inputs.class_names import check_classes
 from galaxy_edge.inputs.labelled import LabelledFile, Split
 from galaxy_edge.inputs.preprocessing import Preprocessing, preprocessing_from
-from galaxy_edge.manifest import check_classes
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,6 @@ def predict(
     """
     from galaxy_edge import job
     from galaxy_edge.inputs.paths import sources
-    from galaxy_edge.inputs.shards import Shard
     from galaxy_edge.outputs.output import form_of, opened
     from galaxy_edge.outputs.text import printable
     from galaxy_edge.predictor import Predictor
@@ -108,7 +107,11 @@ def predict(
         )
     if null and "-" not in paths:
         raise UsageError("-0 needs the argument -, which reads paths from stdin")
-    share = None if shard is None else Shard.parse(shard)
+    share = None
+    if shard is not None:
+        from galaxy_edge.inputs.shards import Shard
+
+        share = Shard.parse(shard)
     parsing.check_not_an_input(output, [*paths, *([str(model)] if model else [])])
     predictor = Predictor(
         model,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import pkgutil
 import stat
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -85,7 +84,12 @@ def _regular(path: Path) -> Path:
 
 def _bundled() -> bytes:
     """The bundled model. In a zip file (zipapp) it is not a file, so Python's loader reads it."""
+    path = Path(__file__).parents[1] / "models" / BUNDLED
     try:
+        if path.exists():
+            return path.read_bytes()
+        import pkgutil  # noqa: PLC0415 - takes 1 ms, and few programs are zip files
+
         content = pkgutil.get_data("galaxy_edge", f"models/{BUNDLED}")
     except OSError as error:
         raise ModelError(

@@ -14,6 +14,8 @@ Every input becomes 8-bit RGB in the same way:
 - Transparency is laid over black, the colour of the sky.
 - An animation gives its first frame.
 - FITS is stretched as the manifest says (`galaxy_edge.inputs.stretch`).
+
+Modules for rare inputs are imported when the first one comes: each would make every start slower.
 """
 
 from __future__ import annotations
@@ -30,15 +32,11 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from galaxy_edge.errors import ImageError
-from galaxy_edge.inputs.colour_key import correct_key
 from galaxy_edge.inputs.content import Opened
-from galaxy_edge.inputs.depth import eight_bits, note_small_range
-from galaxy_edge.inputs.fits_import import fits_reader
 from galaxy_edge.inputs.formats import PILLOW, TIFF_STARTS
 from galaxy_edge.inputs.limits import check_size
 from galaxy_edge.inputs.preprocessing import Preprocessing, Stretch
 from galaxy_edge.inputs.source import Content, Source
-from galaxy_edge.inputs.unidentified import unidentified
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 
@@ -172,14 +170,15 @@ def _from_file(file: BinaryIO, bit_depth: int, notes: list[str]) -> Image.Image:
     start = file.read(4)
     file.seek(0)
     if start in TIFF_STARTS:
-        # Pillow's reader of TIFF takes time to import, and most users have no TIFF.
-        from galaxy_edge.inputs import tiff  # noqa: PLC0415
+        from galaxy_edge.inputs import tiff
 
         with tiff.read(file, bit_depth, notes) as image:
             return _to_rgb(image, bit_depth, notes)
     try:
         opened = Image.open(file, formats=PILLOW)
     except UnidentifiedImageError as error:
+        from galaxy_edge.inputs.unidentified import unidentified
+
         raise unidentified(file) from error
     with opened as image:
         return _to_rgb(image, bit_depth, notes)
@@ -187,7 +186,7 @@ def _from_file(file: BinaryIO, bit_depth: int, notes: list[str]) -> Image.Image:
 
 def _from_image(image: Image.Image, bit_depth: int, notes: list[str]) -> Image.Image:
     if image.format == "TIFF":
-        from galaxy_edge.inputs import tiff  # noqa: PLC0415
+        from galaxy_edge.inputs import tiff
 
         tiff.check_given(image)
     return _to_rgb(image, bit_depth, notes)
@@ -218,6 +217,8 @@ def _check_bands(content: Opened) -> None:
 
 
 def _from_fits(content: Opened, stretch: Stretch) -> Image.Image:
+    from galaxy_edge.inputs.fits_import import fits_reader
+
     return Image.fromarray(fits_reader().rgb(content, stretch))
 
 
@@ -228,6 +229,8 @@ def _to_rgb(image: Image.Image, bit_depth: int, notes: list[str]) -> Image.Image
     # of a TIFF only once, and then returns what it could read.
     image.load()
     if "transparency" in image.info:
+        from galaxy_edge.inputs.colour_key import correct_key
+
         correct_key(image, raw_mode)
     oriented = _upright(image)
     if ";16" in raw_mode and oriented.mode in ("RGB", "RGBA"):
@@ -239,9 +242,8 @@ def _to_rgb(image: Image.Image, bit_depth: int, notes: list[str]) -> Image.Image
             "not an 8- or 16-bit image: 32-bit pixels have no agreed range, so stretch it to "
             "8 bits first"
         )
-    # Most images have no profile, and skip the import.
     if isinstance(profile := image.info.get("icc_profile"), bytes) and profile:
-        from galaxy_edge.inputs.icc import to_srgb  # noqa: PLC0415
+        from galaxy_edge.inputs.icc import to_srgb
 
         oriented = to_srgb(oriented, profile, notes)
     if oriented.has_transparency_data:
@@ -263,6 +265,8 @@ def _raw_mode(image: Image.Image) -> str:
 
 def _from_16_bits(image: Image.Image, bit_depth: int, notes: list[str]) -> Image.Image:
     """16-bit grey as 8-bit grey, black where it is transparent."""
+    from galaxy_edge.inputs.depth import eight_bits
+
     values = np.asarray(image).astype(np.uint16)
     pixels = eight_bits(values, bit_depth, notes)
     if isinstance(key := image.info.get("transparency"), int):
@@ -277,6 +281,8 @@ def _check_colour_depth(image: Image.Image, bit_depth: int, notes: list[str]) ->
             f"not supported: 16-bit colour with a bit depth of {bit_depth} (--bit-depth), which "
             "is for 16-bit grey; use 16, or save the image with 8 bits"
         )
+    from galaxy_edge.inputs.depth import note_small_range
+
     brightest = int(np.asarray(image)[..., :3].max())
     note_small_range(brightest << 8 | 255 if brightest else 0, notes)
 

@@ -16,13 +16,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias
 
 from galaxy_edge.errors import UsageError
 from galaxy_edge.files import replacing
 from galaxy_edge.inputs.formats import has_image_suffix
-from galaxy_edge.outputs import columnar, resume
+from galaxy_edge.outputs import resume
 from galaxy_edge.outputs.writers import CsvWriter, JsonLinesWriter, TableWriter, Writer
+
+if TYPE_CHECKING:
+    from galaxy_edge.outputs import columnar
 
 Form: TypeAlias = Literal["table", "jsonl", "csv", "parquet", "fits"]
 
@@ -110,8 +113,11 @@ def _check_place(path: Path, form: Form) -> None:
         raise UsageError(f"{path} cannot be written: {error}") from error
     if not path.is_file() or path.stat().st_size == 0:
         return
-    if form == "fits" and columnar.is_table(path):
-        return
+    if form == "fits":
+        from galaxy_edge.outputs import columnar
+
+        if columnar.is_table(path):
+            return
     if has_image_suffix(path.name):
         raise UsageError(f"{path} already exists and may be an image; choose another output")
 
@@ -120,6 +126,8 @@ def _check_place(path: Path, form: Form) -> None:
 def _journaled(
     path: Path, form: columnar.Form, origin: resume.Origin, *, resuming: bool
 ) -> Iterator[Output]:
+    from galaxy_edge.outputs import columnar
+
     columnar.check(form, origin.columns)
     if path.exists() and not path.is_file():
         raise UsageError(
@@ -143,6 +151,8 @@ def _journaled(
 
 def _take_over(path: Path, form: columnar.Form, journal: Path, origin: resume.Origin) -> None:
     """Make the journal from the rows of a finished table, completely or not at all."""
+    from galaxy_edge.outputs import columnar
+
     earlier = resume.Earlier(origin, partial(columnar.stored, form=form))
     try:
         with replacing(journal) as temporary, temporary.open("w") as file:
@@ -185,7 +195,7 @@ def _stream(path: Path) -> Iterator[TextIO]:
 def _locked(stream: TextIO) -> bool:
     """Lock a file until it is closed or the process ends; False if another run has locked it."""
     try:
-        import fcntl  # noqa: PLC0415
+        import fcntl
     except ModuleNotFoundError:  # Windows
         return True
     try:

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
 from galaxy_edge.errors import UsageError
+from galaxy_edge.inputs.class_names import check_classes
 from galaxy_edge.inputs.preprocessing import Preprocessing, preprocessing_document
 from galaxy_edge.inputs.tables import Columns
-from galaxy_edge.manifest import check_classes
 
 Augment: TypeAlias = Literal["documented", "exact", "none"]
 ClassWeights: TypeAlias = Literal["balanced", "off"]
