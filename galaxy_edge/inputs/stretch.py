@@ -27,6 +27,8 @@ NOISE_STRETCH = 10.0
 _HIGHEST_PEDESTAL = 2.0**12
 #: Powers of two between which the typical pixel must lie, or the pixels are multiplied by one.
 _EXPONENTS = (-80, 80)
+#: Beyond it, levels are far from all pixels that have been multiplied by such a power.
+_FAR = 2.0**100
 #: Whole numbers above this lose digits in double precision.
 _MOST_DIGITS = 2.0**53
 #: Sigma clipping changes the warning filters of the process for a moment. If two threads did so at
@@ -109,7 +111,8 @@ def _exponent(pixels: npt.NDArray[Any], missing: npt.NDArray[np.bool_]) -> int:
 
 def _scaled(parameter: float, exponent: int) -> float:
     with np.errstate(over="ignore", under="ignore"):
-        return float(np.ldexp(parameter, exponent))
+        # Next to pixels near 1, anything larger gives the same picture, and could overflow.
+        return float(np.clip(np.ldexp(parameter, exponent), -_FAR, _FAR))
 
 
 def _single(

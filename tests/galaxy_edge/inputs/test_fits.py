@@ -237,6 +237,12 @@ def test_any_pixels_give_an_image_or_an_image_error(bands: np.ndarray, stretch: 
         assert image.dtype == np.uint8
 
 
+@pytest.mark.parametrize(("minimum", "grey"), [(8.0, 0), (-8.0, 255)])
+def test_a_minimum_far_from_tiny_pixels_gives_black_or_white(minimum: float, grey: int):
+    bands = np.array([[[1e-41, 2e-41]]], np.float32)
+    assert (colour(bands, Stretch(minimum=minimum, stretch=1e-40)) == grey).all()
+
+
 def test_a_missing_astropy_is_reported_with_the_extra(monkeypatch: pytest.MonkeyPatch):
     from galaxy_edge import inputs
 
