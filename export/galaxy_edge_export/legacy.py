@@ -1,0 +1,104 @@
+"""Bring the configuration of a model of Keras 2 to a form that Keras 3 loads.
+
+Keras 3 refuses arguments of layers that it has dropped, even where they hold the only value that it
+supports. Each rewrite here drops or renames such an argument and changes no computation. What the
+rewrites do not cover stays refused.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+_MODULES = {
+    "keras.src.engine.functional": "keras.src.models.functional",
+    "keras.src.engine.sequential": "keras",
+    "keras.src.engine.training": "keras",
+}
+
+
+def modernised(node: Any) -> Any:
+    """Rewrite a configuration, at any depth.
+
+    Args:
+        node: parsed JSON.
+
+    Returns:
+        A new configuration, equal to the argument if Keras 3 wrote it.
+    """
+    if isinstance(node, list):
+        return [modernised(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    result = {name: modernised(value) for name, value in node.items()}
+    if isinstance(module := result.get("module"), str):
+        result["module"] = _MODULES.get(module, module)
+    if isinstance(config := result.get("config"), dict):
+        result["config"] = _arguments(str(result.get("class_name")), config)
+    return result
+
+
+def _arguments(layer: str, config: dict[str, Any]) -> dict[str, Any]:
+    result = dict(config)
+    if layer.startswith(("Depthwise", "Separable")) or layer.endswith("Transpose"):
+        if result.get("groups") == 1:
+            del result["groups"]
+    if layer == "BatchNormalization" and isinstance(axis := result.get("axis"), list):
+        if len(axis) == 1:
+            result["axis"] = axis[0]
+    for name, value in result.items():
+        # Initial values are overwritten by the stored weights.
+        if name.endswith("_initializer") and isinstance(value, dict):
+            inner = value.get("config")
+            if isinstance(inner, dict):
+                kept = {key: item for key, item in inner.items() if key != "dtype"}
+                result[name] = value | {"config": kept}
+    if layer == "Sequential" and isinstance(layers := result.get("layers"), list):
+        result["layers"] = _with_input(layers)
+    return result
+
+
+def _with_input(layers: list[Any]) -> list[Any]:
+    """Replace the shape that Keras 2 gives the first layer by an input layer."""
+    result = []
+    for index, layer in enumerate(layers):
+        config = layer.get("config") if isinstance(layer, dict) else None
+        if (
+            isinstance(config, dict)
+            and layer.get("class_name") != "InputLayer"
+            and "batch_input_shape" in config
+        ):
+            shape = config["batch_input_shape"]
+            rest = {name: value for name, value in config.items() if name != "batch_input_shape"}
+            if index == 0:
+                first = {"batch_shape": shape, "dtype": "float32", "name": "image"}
+                result.append({"module": "keras.layers", "class_name": "InputLayer",
+                               "config": first, "registered_name": None})  # fmt: skip
+            layer = layer | {"config": rest}  # noqa: PLW2901 - the layer, rewritten
+        result.append(layer)
+    return result
+
+
+def write_modernised(source: Path, architecture: Any, target: Path) -> None:
+    """Copy a model file with another configuration.
+
+    Args:
+        source: a Keras archive or an HDF5 file.
+        architecture: the configuration to write.
+        target: where to write the copy.
+    """
+    text = json.dumps(architecture)
+    if not zipfile.is_zipfile(source):
+        shutil.copyfile(source, target)
+        target.chmod(0o600)
+        with h5py.File(target, "r+") as file:
+            file.attrs["model_config"] = text
+        return
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, text if name == "config.json" else old.read(name))
