@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,15 @@ _MODULES = {
     "keras.src.engine.functional": "keras.src.models.functional",
     "keras.src.engine.sequential": "keras",
     "keras.src.engine.training": "keras",
+}
+#: Scale and offset of operations with a number y.
+_OPERATIONS: dict[str, Callable[[float], tuple[float, float]]] = {
+    "math.truediv": lambda y: (1 / y, 0.0),
+    "math.divide": lambda y: (1 / y, 0.0),
+    "math.multiply": lambda y: (y, 0.0),
+    "math.subtract": lambda y: (1.0, -y),
+    "math.add": lambda y: (1.0, y),
+    "__operators__.add": lambda y: (1.0, y),
 }
 
 
@@ -35,7 +45,7 @@ def modernised(node: Any) -> Any:
         return [modernised(item) for item in node]
     if not isinstance(node, dict):
         return node
-    result = {name: modernised(value) for name, value in node.items()}
+    result = _without_operations({name: modernised(value) for name, value in node.items()})
     if isinstance(module := result.get("module"), str):
         result["module"] = _MODULES.get(module, module)
     if isinstance(config := result.get("config"), dict):
@@ -43,11 +53,43 @@ def modernised(node: Any) -> Any:
     return result
 
 
+def _without_operations(layer: dict[str, Any]) -> dict[str, Any]:
+    """Replace arithmetic with one number, as in ``x / 127.5``, by the layer Rescaling."""
+    if layer.get("class_name") != "TFOpLambda":
+        return layer
+    try:
+        (inbound,) = layer["inbound_nodes"]
+        *source, arguments = inbound
+        number = float(arguments["y"])
+        scale, offset = _OPERATIONS[layer["config"]["function"]](number)
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return layer
+    config = {"name": layer["config"]["name"], "dtype": "float32", "scale": scale, "offset": offset}
+    return {
+        "module": "keras.layers",
+        "class_name": "Rescaling",
+        "config": config,
+        "registered_name": None,
+        "name": layer["name"],
+        "inbound_nodes": [[[*source, {}]]],
+    }
+
+
 def _arguments(layer: str, config: dict[str, Any]) -> dict[str, Any]:
     result = dict(config)
     if layer.startswith(("Depthwise", "Separable")) or layer.endswith("Transpose"):
         if result.get("groups") == 1:
             del result["groups"]
+    if layer.startswith("Separable"):
+        # Keras 2 writes these, but uses those of the depthwise and the pointwise part.
+        for name in ("kernel_initializer", "kernel_regularizer", "kernel_constraint"):
+            result.pop(name, None)
+    if layer in ("Functional", "Model"):
+        for name in ("input_layers", "output_layers"):
+            # A list of one tensor would make the model return a list.
+            found = result.get(name)
+            if isinstance(found, list) and len(found) == 1 and isinstance(found[0], list):
+                result[name] = found[0]
     if layer == "BatchNormalization" and isinstance(axis := result.get("axis"), list):
         if len(axis) == 1:
             result["axis"] = axis[0]

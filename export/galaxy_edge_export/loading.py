@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -53,11 +54,15 @@ def _loaded(path: Path, file: ModelFile) -> keras.Model:
         # Keras goes by the suffix, which may be MODEL.H5, or wrong.
         named = Path(folder, f"model{file.suffix}")
         named.symlink_to(path.resolve())
+        newer = legacy.modernised(file.architecture)
         try:
-            return _keras(named)
+            model = _keras(named)
         except Exception as error:  # noqa: BLE001 - Keras raises many classes
             first = error
-        newer = legacy.modernised(file.architecture)
+        else:
+            if newer == file.architecture or not isinstance(model.output_shape, list):
+                return model
+            first = TypeError("it takes or gives a list of tensors")
         if newer != file.architecture:
             rewritten = Path(folder, f"rewritten{file.suffix}")
             legacy.write_modernised(path, newer, rewritten)
@@ -69,7 +74,10 @@ def _loaded(path: Path, file: ModelFile) -> keras.Model:
 
 
 def _keras(path: Path) -> keras.Model:
-    model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    with warnings.catch_warnings():
+        # Keras warns of what it changed in the style of a model, which its user cannot help.
+        warnings.simplefilter("ignore")
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
     if not isinstance(model, keras.Model):
         raise TypeError(f"the file holds a {type(model).__name__}, not a model")
     return model
@@ -108,7 +116,7 @@ def _reason(error: BaseException) -> str:
     if "Exception encountered:" in text:
         text = text.rsplit("Exception encountered:", 1)[1]
     lines = text.strip().splitlines() or [type(error).__name__]
-    return re.split(r"[.:]? (?:Full object config|config=\{|using config)", lines[0])[0][:160]
+    return re.split(r"[.:]? ?(?:Full object config|config=|using config|\{)", lines[0])[0][:160]
 
 
 def _check_shapes(model: keras.Model, trained: Trained) -> None:

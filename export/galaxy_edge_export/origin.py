@@ -89,20 +89,26 @@ def refuse_folder(folder: Path) -> None:
     graph = folder / "saved_model.pb"
     if not graph.exists():
         raise ModelError(f"{folder} is not a run folder: it has no config.json")
+    writer = _saved_model_version(graph)
+    start = f"{folder} is a SavedModel folder, written by TensorFlow {writer}".rstrip()
+    if not (folder / "keras_metadata.pb").exists() and not writer.startswith("1."):
+        raise ModelError(
+            f"{start}; it holds a computation and no Keras model; save the model with "
+            "model.save('model.keras') instead of model.export, and export that"
+        )
     raise ModelError(
-        f"{folder} is a SavedModel folder, written by {_saved_model_writer(graph)}; Keras 3 cannot "
-        "load it. In an environment with TensorFlow 2.15 or older, convert it: python -c \"import "
-        f"tensorflow; tensorflow.keras.models.load_model('{folder}').save('model.h5')\", and "
-        "export model.h5"
+        f"{start}; Keras 3 cannot load it; convert it where TensorFlow 2.15 or older is installed: "
+        f"python -c \"import tensorflow; tensorflow.keras.models.load_model('{folder}')"
+        ".save('model.h5')\", and export model.h5"
     )
 
 
-def _saved_model_writer(graph: Path) -> str:
-    with graph.open("rb") as file:
-        content = file.read()
-    # The version stands as text in the file; its field has tag 5 (0x2a) and a length.
-    found = re.search(rb"\x2a[\x05-\x20](\d+\.\d+\.\d+[\w.-]*)", content)
-    return f"TensorFlow {found[1].decode()}" if found else "TensorFlow"
+def _saved_model_version(graph: Path) -> str:
+    content = graph.read_bytes()
+    # The version stands in the file as text, after the tag 5 of its field (0x2a) and its length.
+    for found in re.finditer(rb"\x2a([\x05-\x20])(?=\d+\.\d+\.\d)", content):
+        return content[found.end() : found.end() + found[1][0]].decode("ascii", "replace")
+    return ""
 
 
 def _archive(path: Path) -> ModelFile:
