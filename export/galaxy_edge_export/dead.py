@@ -256,10 +256,11 @@ def _is_chain(model: onnx.ModelProto) -> bool:
     tensor = INPUT_NAME
     for node in nodes:
         computed = [name for name in node.input if name not in sizes]
-        # Each node reads the one before. A factor for each channel would not fit fewer channels.
-        if computed != [tensor] or (
-            node.op_type == "Mul" and any(sizes.get(name, 1) != 1 for name in node.input)
-        ):
+        # Each node reads the one before. A factor for each channel would not fit fewer channels,
+        # and in a convolution in groups a filter reads only some channels.
+        by_channel = node.op_type == "Mul" and any(sizes.get(name, 1) != 1 for name in node.input)
+        grouped = any(item.name == "group" and item.i != 1 for item in node.attribute)
+        if computed != [tensor] or by_channel or grouped:
             return False
         tensor = node.output[0]
     flattened = [nodes[index - 1] for index, node in enumerate(nodes) if node.op_type == "Reshape"]

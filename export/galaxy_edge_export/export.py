@@ -151,9 +151,7 @@ def prepare(
     model = convert(traced, input_range, trained.activation)
     model = dead.without_channels(model, dead.provably_alive(model))
     fp32 = _session(model, manifest)
-    called = partial(
-        gates.keras_scores, input_range=input_range, activation=trained.activation
-    )
+    called = partial(gates.keras_scores, input_range=input_range, activation=trained.activation)
     score = partial(called, keras_model)
     parity = gates.check_parity(score, fp32, drawn)
     if own is not keras_model:

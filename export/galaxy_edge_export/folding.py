@@ -97,7 +97,7 @@ def _is_layer(node: onnx.NodeProto, constants: _Constants) -> bool:
     )
 
 
-def _step(
+def _step(  # noqa: PLR0911 - one for each operator
     node: onnx.NodeProto, layer: onnx.NodeProto, constants: _Constants
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:
     """Factor and shift of each channel, float64 [C], if a node does only that."""
@@ -109,9 +109,7 @@ def _step(
     channels = weights.shape[0 if layer.op_type == "Conv" else 1]
     if value is None:
         return None
-    per_channel = (
-        (channels, *(1,) * (weights.ndim - 2)) if layer.op_type == "Conv" else (channels,)
-    )
+    per_channel = (channels, *(1,) * (weights.ndim - 2)) if layer.op_type == "Conv" else (channels,)
     shape = (1,) * (1 + len(per_channel) - value.ndim) + value.shape
     # A constant of more dimensions than the result would add dimensions to it.
     if len(shape) > 1 + len(per_channel) or (value.size != 1 and shape != (1, *per_channel)):

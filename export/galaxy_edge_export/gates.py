@@ -112,8 +112,10 @@ def check_parity(
     """
     limit = PARITY if limit is None else limit
     batches = [images[:size] for size in PARITY_BATCHES]
-    if validation is not None and len(validation):
-        batches += np.array_split(validation, -(-len(validation) // max(PARITY_BATCHES)))
+    size = max(PARITY_BATCHES)
+    if validation is not None:
+        # Batches of equal size: TensorFlow warns of a function that it traces for many sizes.
+        batches += [validation[at : at + size] for at in range(0, len(validation), size)]
     worst = 0.0
     for batch in batches:
         scores = session.run(batch).scores[:, 1]

@@ -21,6 +21,7 @@ _MODULES = {
     "keras.src.engine.sequential": "keras",
     "keras.src.engine.training": "keras",
 }
+_INNER = ("Functional", "Model", "Sequential")
 #: Scale and offset of operations with a number y.
 _OPERATIONS: dict[str, Callable[[float], tuple[float, float]]] = {
     "math.truediv": lambda y: (1 / y, 0.0),
@@ -77,9 +78,9 @@ def _without_operations(layer: dict[str, Any]) -> dict[str, Any]:
 
 def _arguments(layer: str, config: dict[str, Any]) -> dict[str, Any]:
     result = dict(config)
-    if layer.startswith(("Depthwise", "Separable")) or layer.endswith("Transpose"):
-        if result.get("groups") == 1:
-            del result["groups"]
+    without_groups = layer.startswith(("Depthwise", "Separable")) or layer.endswith("Transpose")
+    if without_groups and result.get("groups") == 1:
+        del result["groups"]
     if layer.startswith("Separable"):
         # Keras 2 writes these, but uses those of the depthwise and the pointwise part.
         for name in ("kernel_initializer", "kernel_regularizer", "kernel_constraint"):
@@ -90,9 +91,10 @@ def _arguments(layer: str, config: dict[str, Any]) -> dict[str, Any]:
             found = result.get(name)
             if isinstance(found, list) and len(found) == 1 and isinstance(found[0], list):
                 result[name] = found[0]
-    if layer == "BatchNormalization" and isinstance(axis := result.get("axis"), list):
-        if len(axis) == 1:
-            result["axis"] = axis[0]
+        result = _with_calls_from_zero(result)
+    axis = result.get("axis")
+    if layer == "BatchNormalization" and isinstance(axis, list) and len(axis) == 1:
+        result["axis"] = axis[0]
     for name, value in result.items():
         # Initial values are overwritten by the stored weights.
         if name.endswith("_initializer") and isinstance(value, dict):
@@ -103,6 +105,38 @@ def _arguments(layer: str, config: dict[str, Any]) -> dict[str, Any]:
     if layer == "Sequential" and isinstance(layers := result.get("layers"), list):
         result["layers"] = _with_input(layers)
     return result
+
+
+def _with_calls_from_zero(config: dict[str, Any]) -> dict[str, Any]:
+    """Number the calls of inner models from 0; for Keras 2, call 0 is where they were built."""
+    layers = config.get("layers")
+    models = {
+        str(layer.get("name"))
+        for layer in (layers if isinstance(layers, list) else [])
+        if isinstance(layer, dict) and layer.get("class_name") in _INNER
+    }
+    places = [config.get("output_layers")]
+    places += [layer.get("inbound_nodes") for layer in layers or [] if isinstance(layer, dict)]
+    calls: dict[str, set[int]] = {}
+    for reference in _references(places, models):
+        calls.setdefault(reference[0], set()).add(reference[1])
+    for reference in _references(places, models):
+        reference[1] = sorted(calls[reference[0]]).index(reference[1])
+    return config
+
+
+def _references(node: Any, models: set[str]) -> list[list[Any]]:
+    """The lists [layer, call, tensor, ...] that name one of some models, at any depth."""
+    if not isinstance(node, list):
+        return []
+    if (
+        len(node) >= 3
+        and isinstance(node[0], str)
+        and node[0] in models
+        and isinstance(node[1], int)
+    ):
+        return [node]
+    return [found for item in node for found in _references(item, models)]
 
 
 def _with_input(layers: list[Any]) -> list[Any]:

@@ -139,7 +139,7 @@ def _check_shapes(model: keras.Model, trained: Trained) -> None:
     if gives == (None, 2):
         raise ModelError(
             f"{trained.path} gives output of shape (None, 2), one number for each class, not "
-            '(None, 1); export needs one score per image: end the model in Dense(1, '
+            "(None, 1); export needs one score per image: end the model in Dense(1, "
             'activation="sigmoid") instead and train it again'
         )
     if gives != (None, 1):

@@ -6,6 +6,7 @@ sigmoid gives 0 to 1, and so does the mean of two sigmoids; a dense layer can gi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -111,9 +112,7 @@ def _corners(parts: list[_Interval], *, divide: bool) -> _Interval:
     one, other = parts
     if divide and other[0] <= 0 <= other[1]:
         return _ANY
-    ends = [
-        float(np.divide(a, b) if divide else np.multiply(a, b)) for a in one for b in other
-    ]
+    ends = [float(np.divide(a, b) if divide else np.multiply(a, b)) for a in one for b in other]
     return (float(np.min(ends)), float(np.max(ends)))
 
 
@@ -125,7 +124,7 @@ def _maximum(parts: list[_Interval]) -> _Interval:
     return max(low for low, _ in parts), max(high for _, high in parts)
 
 
-_COMBINED = {
+_COMBINED: dict[str, Callable[[list[_Interval]], _Interval]] = {
     "AddV2": _sum,
     "Add": _sum,
     "AddN": _sum,

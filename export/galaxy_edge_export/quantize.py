@@ -93,9 +93,10 @@ def _image_scale(model: onnx.ModelProto) -> dict[str, list[dict[str, Any]]]:
     for node in model.graph.node:
         for name in node.input:
             readers.setdefault(name, []).append(node)
-    scale, offset, tensor = np.float32(1), np.float32(0), INPUT_NAME
-    while len(found := readers.get(tensor, ())) == 1:
-        (node,) = found
+    one: Any = np.float32(1)
+    scale, offset, tensor = one, one * 0, INPUT_NAME
+    while len(readers.get(tensor, [])) == 1:
+        node = readers[tensor][0]
         tensor = node.output[0]
         if node.op_type == "Transpose":
             zero = np.clip(np.round(-offset / scale), 0, 255).astype(np.uint8)

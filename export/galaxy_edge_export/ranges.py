@@ -98,27 +98,27 @@ def _maps(
     )
 
 
-def _affine(step: Any, tensor: Any) -> tuple[_Numbers, _Numbers] | None:
+def _affine(  # noqa: PLR0911 - one for each operator
+    step: Any, tensor: Any
+) -> tuple[_Numbers, _Numbers] | None:
     """Factor and offset of a step on a tensor; None if it is anything but affine."""
     inputs = list(step.inputs)
-    if step.type == "Neg":
-        return np.full(1, -1.0), np.zeros(1)
     if len(inputs) != 2:
         return None
     position = next(index for index, item in enumerate(inputs) if item is tensor)
-    value = tf.get_static_value(inputs[1 - position])
-    if value is None:
+    if (value := tf.get_static_value(inputs[1 - position])) is None:
         return None
     constant = np.asarray(value, np.float64)
-    first = position == 0
     one, zero = np.ones(1), np.zeros(1)
+    reverse = position == 1
     match step.type:
         case "Mul":
             return constant, zero
-        case "RealDiv" | "Div" if first and np.all(constant != 0):
+        case "RealDiv" | "Div" if not reverse and np.all(constant != 0):
             return 1 / constant, zero
         case "Add" | "AddV2" | "BiasAdd":
             return one, constant
         case "Sub":
-            return (one, -constant) if first else (-one, constant)
-    return None
+            return (-one, constant) if reverse else (one, -constant)
+        case _:
+            return None
