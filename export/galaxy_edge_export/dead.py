@@ -107,7 +107,7 @@ def activity(model: onnx.ModelProto, images: Pixels) -> dict[str, Activity]:
         images: uint8 [N, size, size, 3].
 
     Returns:
-        Layer name to activity; empty for a network that is not a chain.
+        Layer name to activity; empty for a network that is not a chain or has no ReLU.
     """
     if not _is_chain(model):
         return {}
@@ -118,6 +118,8 @@ def activity(model: onnx.ModelProto, images: Pixels) -> dict[str, Activity]:
         for layer, following in pairwise(layers)
         if layer.name in rectified
     }
+    if not read:
+        return {}
     probe = onnx.ModelProto()
     probe.CopyFrom(model)
     probe.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in read.values())

@@ -109,14 +109,10 @@ def _arguments(layer: str, config: dict[str, Any]) -> dict[str, Any]:
 
 def _with_calls_from_zero(config: dict[str, Any]) -> dict[str, Any]:
     """Number the calls of inner models from 0; for Keras 2, call 0 is where they were built."""
-    layers = config.get("layers")
-    models = {
-        str(layer.get("name"))
-        for layer in (layers if isinstance(layers, list) else [])
-        if isinstance(layer, dict) and layer.get("class_name") in _INNER
-    }
-    places = [config.get("output_layers")]
-    places += [layer.get("inbound_nodes") for layer in layers or [] if isinstance(layer, dict)]
+    listed = config.get("layers")
+    layers = [x for x in (listed if isinstance(listed, list) else []) if isinstance(x, dict)]
+    models = {str(layer.get("name")) for layer in layers if layer.get("class_name") in _INNER}
+    places = [config.get("output_layers"), *(layer.get("inbound_nodes") for layer in layers)]
     calls: dict[str, set[int]] = {}
     for reference in _references(places, models):
         calls.setdefault(reference[0], set()).add(reference[1])

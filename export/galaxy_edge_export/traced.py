@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,9 +58,12 @@ def trace(model: keras.Model, size: int) -> Traced:
         return tf.cast(model(pixels, training=False), tf.float32)
 
     try:
-        concrete = tf.function(
-            scores, input_signature=signature, autograph=False
-        ).get_concrete_function()
+        # Keras warns of layers that a model should not have; we refuse those that are wrong.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            concrete = tf.function(
+                scores, input_signature=signature, autograph=False
+            ).get_concrete_function()
         frozen = convert_variables_to_constants_v2(
             concrete, lower_control_flow=False, aggressive_inlining=True
         )

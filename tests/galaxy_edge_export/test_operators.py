@@ -26,7 +26,7 @@ def adapted() -> keras.Model:
 def reversed_colours() -> keras.Model:
     start = image()
     prepared = keras.applications.imagenet_utils.preprocess_input(start, mode="caffe")
-    return keras.Model(start, tail(prepared))
+    return keras.Model(start, tail(prepared / 128))
 
 
 def branches() -> keras.Model:
@@ -54,7 +54,7 @@ def test_it_is_exported_and_scores_as_keras_does(
     code, _, err = cli("export", tmp_path / "m.keras", *OPTIONS, "-q")
     assert (code, err) == (0, "")
     expected = model.predict(IMAGES / np.float32(255), verbose=0)[:, 0]
-    assert np.ptp(expected) > 1e-3
+    assert np.ptp(expected) > 1e-4
     np.testing.assert_allclose(
         Predictor(tmp_path / "m.onnx").scores(IMAGES)[:, 1], expected, atol=1e-5
     )
@@ -74,10 +74,10 @@ def test_an_efficientnet_is_exported(tmp_path: Path, cli: Cli):
 
 def test_an_operator_that_cannot_be_converted_is_named(tmp_path: Path, cli: Cli):
     start = image()
-    keras.Model(start, tail(keras.ops.arctan2(start, start + 1))).save(tmp_path / "m.keras")
+    keras.Model(start, tail(keras.ops.erfinv(start * 0.5))).save(tmp_path / "m.keras")
     code, out, err = cli("export", tmp_path / "m.keras", *OPTIONS)
     assert (code, out) == (3, "")
-    assert "Atan2" in err
-    assert "arctan2" in err
+    assert "Erfinv" in err
+    assert "(in functional" in err.lower()
     assert "other layers" in err
     assert len(err.splitlines()) == 1

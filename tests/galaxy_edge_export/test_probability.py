@@ -17,6 +17,8 @@ Cli = Callable[..., tuple[int, str, str]]
 OPTIONS = ("--image-size", SIZE, "--input-range", "0..1")
 
 
+# Keras warns of a softmax over one unit.
+@pytest.mark.filterwarnings("ignore:You are using a softmax")
 @pytest.mark.parametrize(
     "activation",
     [None, "linear", "tanh", "relu", "softplus", "elu", "gelu", "softmax", "exponential"],
