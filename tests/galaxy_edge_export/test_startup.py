@@ -15,7 +15,9 @@ def stderr_of(*arguments: object, level: str | None) -> str:
     if level is not None:
         environment["TF_CPP_MIN_LOG_LEVEL"] = level
     command = [sys.executable, "-m", "galaxy_edge", *map(str, arguments)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True).stderr
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False
+    ).stderr
 
 
 @pytest.mark.slow
