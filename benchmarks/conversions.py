@@ -11,8 +11,10 @@ from onnxruntime.quantization import quantize_dynamic
 from galaxy_edge_export import export, images
 from galaxy_edge_export.config import Limits
 from galaxy_edge_export.convert import convert
+from galaxy_edge_export.loading import load
 from galaxy_edge_export.quantize import quantize
-from galaxy_edge_export.trained import Trained, load
+from galaxy_edge_export.traced import trace
+from galaxy_edge_export.trained import Trained
 
 _CALIBRATION = 512
 
@@ -30,7 +32,7 @@ def write(trained: Trained, folder: Path) -> None:
 
     model = load(trained)
     model.save(folder / "model.keras")
-    plain = convert(model, steps.size)
+    plain = convert(trace(model, steps.size))
     onnx.save(plain, folder / "fp32.onnx")
     onnx.save(quantize(plain, calibration), folder / "static.onnx")
     quantize_dynamic(folder / "fp32.onnx", folder / "dynamic.onnx")

@@ -37,7 +37,7 @@ def test_export(benchmark: Any, tmp_path: Path, form: str):
     data = make_data(tmp_path / "data", train=64, valid=32)
     output = tmp_path / "model.onnx"
     command = [sys.executable, "-m", "galaxy_edge", "export", tmp_path / "model.keras"]
-    command += ["-o", output, "--quiet"]
+    command += ["-o", output, "--input-range", "0..1", "--quiet"]
     if form == "int8":
         command += ["--quantize", "--data", data, "--calibration-images", "64", *NO_LIMITS]
     benchmark.pedantic(lambda: subprocess.run(command, check=True, capture_output=True), rounds=3)

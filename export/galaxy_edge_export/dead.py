@@ -107,7 +107,7 @@ def activity(model: onnx.ModelProto, images: Pixels) -> dict[str, Activity]:
         images: uint8 [N, size, size, 3].
 
     Returns:
-        Layer name to activity; empty for a network that is not a chain.
+        Layer name to activity; empty for a network that is not a chain or has no ReLU.
     """
     if not _is_chain(model):
         return {}
@@ -118,6 +118,8 @@ def activity(model: onnx.ModelProto, images: Pixels) -> dict[str, Activity]:
         for layer, following in pairwise(layers)
         if layer.name in rectified
     }
+    if not read:
+        return {}
     probe = onnx.ModelProto()
     probe.CopyFrom(model)
     probe.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in read.values())
@@ -252,6 +254,17 @@ def _is_chain(model: onnx.ModelProto) -> bool:
     nodes = [*model.graph.node]
     if any(node.op_type not in _CHAIN for node in nodes):
         return False
+    sizes = {item.name: math.prod(item.dims) for item in model.graph.initializer}
+    tensor = INPUT_NAME
+    for node in nodes:
+        computed = [name for name in node.input if name not in sizes]
+        # Each node reads the one before. A factor for each channel would not fit fewer channels,
+        # and in a convolution in groups a filter reads only some channels.
+        by_channel = node.op_type == "Mul" and any(sizes.get(name, 1) != 1 for name in node.input)
+        grouped = any(item.name == "group" and item.i != 1 for item in node.attribute)
+        if computed != [tensor] or by_channel or grouped:
+            return False
+        tensor = node.output[0]
     flattened = [nodes[index - 1] for index, node in enumerate(nodes) if node.op_type == "Reshape"]
     # The weights of a dense layer can be assigned to channels only if the channels come last.
     return all(
@@ -276,16 +289,15 @@ def _rectified(model: onnx.ModelProto) -> dict[str, str]:
 
 
 def _scales_to_one(model: onnx.ModelProto) -> bool:
-    """Whether pixels of 0 to 255 enter the first layer as 0 to 1."""
+    """Whether pixels of 0 to 255 enter the first layer of a chain as 0 to 1."""
     constants = _constants(model)
-    factors = [
-        constants[name]
-        for node in model.graph.node
-        if node.op_type == "Mul"
-        for name in node.input
-        if name in constants
-    ]
-    return len(factors) == 1 and bool(np.all(np.abs(factors[0]) <= (1 + 1e-6) / 255))
+    nodes = [*model.graph.node]
+    scales = [index for index, node in enumerate(nodes) if node.op_type == "Mul"]
+    # The only factor comes before the first layer, right after the cast.
+    if scales != [1]:
+        return False
+    factor = next(constants[name] for name in nodes[1].input if name in constants)
+    return bool(np.all(np.abs(factor) <= (1 + 1e-6) / 255))
 
 
 def _constants(model: onnx.ModelProto) -> dict[str, npt.NDArray[np.float32]]:

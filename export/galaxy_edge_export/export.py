@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import onnx
 
@@ -22,13 +23,28 @@ from galaxy_edge.golden import verify
 from galaxy_edge.inputs.images import Pixels, decode
 from galaxy_edge.manifest import DecisionRule, Manifest
 from galaxy_edge.predictor import Predictor
-from galaxy_edge_export import dead, gates, golden, images, integer, nibbles, pools, speed
-from galaxy_edge_export.config import TARGETS, THRESHOLD, Quantization
+from galaxy_edge_export import (
+    contents,
+    dead,
+    gates,
+    golden,
+    images,
+    integer,
+    nibbles,
+    pools,
+    precision,
+    probability,
+    ranges,
+    speed,
+)
+from galaxy_edge_export.config import TARGETS, THRESHOLD, InputRange, Quantization
 from galaxy_edge_export.convert import convert
 from galaxy_edge_export.gates import Cost
 from galaxy_edge_export.half import with_half_weights
-from galaxy_edge_export.quantize import quantize
-from galaxy_edge_export.trained import Trained, load
+from galaxy_edge_export.loading import load
+from galaxy_edge_export.quantize import last_layer, quantize
+from galaxy_edge_export.traced import trace
+from galaxy_edge_export.trained import Trained
 
 _PACKAGES = (
     "galaxy-edge",
@@ -69,6 +85,7 @@ class Report:
         cost: what quantisation cost; None for a float export.
         calibration_images: number of images that the int8 file was calibrated on.
         failures: the limits that were exceeded, one phrase each.
+        notes: what else to know about the file, one phrase each.
     """
 
     parity: float
@@ -76,6 +93,7 @@ class Report:
     cost: Cost | None = None
     calibration_images: int = 0
     failures: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,34 +132,48 @@ def prepare(
     """
     # Look for the data first: a missing folder shows at once, but a conversion takes seconds.
     files = images.labelled_files(trained, quantization.data) if quantization else {}
-    keras_model = load(trained)
+    own = load(trained)
+    keras_model = precision.in_float32(own)
+    traced = trace(keras_model, trained.preprocessing.size)
+    input_range = ranges.decide(traced.image, trained.input_range)
+    probability.check(traced, trained.activation)
     drawn = _drawn(trained)
+    known, notes = _described(trained, input_range, ranges.derived(traced.image), own)
     manifest = Manifest(
         classes=trained.classes,
         decision=DecisionRule(threshold),
         preprocessing=trained.preprocessing,
-        training=trained.training,
+        training=known,
         versions={"python": platform.python_version()}
         | {name: version(name) for name in _PACKAGES},
         metrics=trained.metrics,
     )
-    model = convert(keras_model, trained.preprocessing.size)
+    model = convert(traced, input_range, trained.activation)
     model = dead.without_channels(model, dead.provably_alive(model))
     fp32 = _session(model, manifest)
-    parity = gates.check_parity(keras_model, fp32, drawn)
+    called = partial(gates.keras_scores, input_range=input_range, activation=trained.activation)
+    score = partial(called, keras_model)
+    parity = gates.check_parity(score, fp32, drawn)
+    if own is not keras_model:
+        limit = precision.LIMITS[precision.computes_in(own)]
+        gates.check_parity(partial(called, own), fp32, drawn, limit)
     if half:
         small = with_half_weights(model)
         fp16 = _session(small, manifest)
-        parity = gates.check_parity(keras_model, fp16, drawn, gates.HALF_PARITY)
+        real = images.validation(trained)
+        parity = gates.check_parity(score, fp16, drawn, gates.HALF_PARITY, real)
         rows = _rows({"fp32": (fp32, model), "fp16": (fp16, small)}, drawn)
         document = {
             "precision": "fp16",
             "scheme": "fp16; image scaling and last layer in fp32",
             "largest_difference_from_keras": round(parity, 6),
+            "validation": {"images": 0 if real is None else len(real)},
         }
-        return Prepared(small, replace(manifest, quantization=document), Report(parity, rows))
+        report = Report(parity, rows, notes=(*notes, _compared(real)))
+        return Prepared(small, replace(manifest, quantization=document), report)
     if quantization is None:
-        return Prepared(model, manifest, Report(parity, _rows({"fp32": (fp32, model)}, drawn)))
+        rows = _rows({"fp32": (fp32, model)}, drawn)
+        return Prepared(model, manifest, Report(parity, rows, notes=notes))
 
     sample = images.calibration_sample(
         files["Train"], quantization.calibration_images, quantization.seed
@@ -151,6 +183,10 @@ def prepare(
     digests = trained.digests if quantization.data is None else {}
     calibration = images.load(sample, trained.preprocessing, digests)
     small, scheme = _quantized(model, calibration.pixels, quantization)
+    floats = scheme["float_layers"]
+    if floats:
+        in_words = ", ".join(f"{name} ({why})" for name, why in floats.items())
+        notes = (*notes, f"layers in float: {in_words}")
     int8 = _session(small, manifest)
     valid = images.load(files["Valid"], trained.preprocessing, digests)
     cost = gates.measure_cost(
@@ -164,12 +200,41 @@ def prepare(
         cost,
         len(sample),
         tuple(gates.failures(cost, min(speedups), quantization.limits)),
+        notes,
     )
     document = scheme | {
         "calibration": {"images": len(sample), "seed": quantization.seed, "method": "minmax"},
         "validation": cost.document(),
     }
     return Prepared(small, replace(manifest, quantization=document), report)
+
+
+def _described(
+    trained: Trained, input_range: InputRange, derived: InputRange | None, own: keras.Model
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What the manifest says about the training, and notes for the user."""
+    known, notes = dict(trained.training), []
+    if trained.bare:
+        known["input_range"] = input_range
+        source = "as given" if trained.input_range else "found in the model"
+        notes.append(f"the network takes pixels of {input_range} ({source})")
+    if derived not in (None, input_range):
+        notes.append(
+            f"careful: the model begins as one that takes pixels of {derived}, not {input_range}"
+        )
+    if trained.activation is not None:
+        known["activation"] = trained.activation
+        notes.append(f"{trained.activation} was added after the last layer")
+    if (kind := precision.computes_in(own)) != "float32":
+        known["computed_in"] = kind
+        notes.append(f"Keras computes this model in {kind}; the file computes in float32")
+    return known, tuple(notes)
+
+
+def _compared(real: Pixels | None) -> str:
+    if real is None:
+        return "compared on drawn galaxies only, because there are no validation images"
+    return f"compared on drawn galaxies and {len(real)} validation images"
 
 
 def _quantized(
@@ -180,6 +245,13 @@ def _quantized(
     Returns:
         The int8 model, and how it was made, for the manifest.
     """
+    last = last_layer(model)
+    dense = [node.name for node in model.graph.node if node.op_type == "Gemm"]
+    if how.dense_bits == 4 and set(dense) <= set(last):
+        raise UsageError(
+            "--dense-bits 4 changes nothing: the model has no dense layer except the last, which "
+            "stays in float; leave it out"
+        )
     active = dead.activity(model, calibration)
     kept = dead.channels_to_keep(active)
     reduce_range = how.target is None or TARGETS[how.target]
@@ -189,10 +261,14 @@ def _quantized(
         small = pools.with_folded_pool(integer.with_integer_input(small))
     if how.dense_bits == 4:
         small = nibbles.with_packed_weights(small)
+    found = contents.read(small, last)
+    fine = any(found.bits[name] > 4 for name in found.dense)
     return small, {
         "scheme": f"static; uint8 activations; int8 weights in {7 if reduce_range else 8} bits, "
         "one scale per output channel; corrected biases",
-        "dense_bits": how.dense_bits,
+        "dense_bits": (8 if fine else how.dense_bits) if found.dense else None,
+        "layers": found.bits,
+        "float_layers": found.floats,
         "target": how.target or "any",
         "layout": "portable" if how.portable else "for onnxruntime's CPU kernels",
         "channels": {name: [int(mask.sum()), len(mask)] for name, mask in kept.items()},

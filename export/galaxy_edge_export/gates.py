@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,8 +15,8 @@ from galaxy_edge.decision import Decision, Probabilities
 from galaxy_edge.engine.session import Session
 from galaxy_edge.errors import GateError
 from galaxy_edge.inputs.images import Pixels
-from galaxy_edge_export.config import Limits
-from galaxy_edge_export.trained import rescales_itself
+from galaxy_edge_export.config import Activation, InputRange, Limits
+from galaxy_edge_export.pixels import scaled
 
 #: Largest difference from Keras that a float file may have.
 PARITY = 1e-5
@@ -61,30 +62,47 @@ class Cost:
         return {name: round(value, 6) for name, value in asdict(self).items()}
 
 
-def keras_scores(model: keras.Model, images: Pixels) -> Scores:
-    """Score images with Keras.
+def keras_scores(
+    model: keras.Model,
+    images: Pixels,
+    input_range: InputRange = "0..1",
+    activation: Activation | None = None,
+) -> Scores:
+    """Score images with Keras, called as the author of the model would call it.
 
     Args:
         model: maps [N, size, size, 3] to [N, 1].
         images: uint8 [N, size, size, 3].
+        input_range: the pixel values that the model takes.
+        activation: what to apply to its output; None for nothing.
 
     Returns:
         float32 [N].
     """
-    divisor = np.float32(1 if rescales_itself(model) else 255)
-    return np.asarray(model.predict_on_batch(images / divisor), dtype=np.float32)[:, 0]
+    output = model.predict_on_batch(scaled(images, input_range))
+    scores = np.asarray(output).astype(np.float32)[:, 0]
+    if activation == "sigmoid":
+        # exp of a large number is infinite, which gives the right score, 0.
+        with np.errstate(over="ignore"):
+            return np.asarray(1 / (1 + np.exp(-scores)))
+    return scores
 
 
 def check_parity(
-    model: keras.Model, session: Session, images: Pixels, limit: float | None = None
+    score: Callable[[Pixels], Scores],
+    session: Session,
+    images: Pixels,
+    limit: float | None = None,
+    validation: Pixels | None = None,
 ) -> float:
-    """Compare a float file with Keras at batch sizes 1, 7 and 32.
+    """Compare a file with Keras at batch sizes 1, 7 and 32.
 
     Args:
-        model: the Keras model.
+        score: scores uint8 [N, size, size, 3] with Keras, float32 [N].
         session: the exported file.
         images: uint8 [32 or more, size, size, 3].
         limit: largest difference allowed; None means `PARITY`.
+        validation: more images, uint8 [N, size, size, 3], compared in batches of 32.
 
     Returns:
         The largest difference between two scores.
@@ -93,16 +111,20 @@ def check_parity(
         GateError: a difference is above the limit.
     """
     limit = PARITY if limit is None else limit
+    batches = [images[:size] for size in PARITY_BATCHES]
+    size = max(PARITY_BATCHES)
+    if validation is not None:
+        # Batches of equal size: TensorFlow warns of a function that it traces for many sizes.
+        batches += [validation[at : at + size] for at in range(0, len(validation), size)]
     worst = 0.0
-    for size in PARITY_BATCHES:
-        batch = images[:size]
+    for batch in batches:
         scores = session.run(batch).scores[:, 1]
-        difference = float(np.max(np.abs(scores - keras_scores(model, batch))))
+        difference = float(np.max(np.abs(scores - score(batch))))
         # `not <=` because NaN must fail, too.
         if not difference <= limit:
             raise GateError(
-                f"the exported file differs from Keras by {difference:.2e} at batch size {size} "
-                f"(the limit is {limit:.0e}); nothing was written"
+                f"the exported file differs from Keras by {difference:.2e} at batch size "
+                f"{len(batch)} (the limit is {limit:.0e}); nothing was written"
             )
         worst = max(worst, difference)
     return worst

@@ -9,18 +9,21 @@ import numpy as np
 import onnx
 from onnx import numpy_helper, shape_inference
 
-#: Operators that compute shapes. A network with a fixed image size needs none of them.
-PLUMBING = frozenset({"Shape", "Gather", "Slice", "Concat", "Unsqueeze", "Squeeze"})
+from galaxy_edge_export import folding
+
+#: Operators that read shapes. A network with a fixed image size needs none of them.
+PLUMBING = frozenset({"Shape", "Size"})
 BATCH = "N"
 
 
 def tidy(model: onnx.ModelProto) -> onnx.ModelProto:
     """Apply all rewrites, in order."""
-    return with_plain_names(without_dead_nodes(with_gemms(with_static_reshapes(model))))
+    layers = folding.with_folded_scales(folding.with_gemms(with_static_reshapes(model)))
+    return with_plain_names(without_dead_nodes(layers))
 
 
 def with_static_reshapes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Flatten to a constant shape instead of computing the shape for each batch.
+    """Reshape to a constant shape instead of computing the shape for each batch.
 
     tf2onnx writes Keras's Flatten as a Reshape whose shape is computed by Shape, Gather, Cast,
     Slice and Concat. All sizes except the batch's are known, so the shape is the constant [-1, K].
@@ -38,35 +41,15 @@ def with_static_reshapes(model: onnx.ModelProto) -> onnx.ModelProto:
         known = shapes.get(node.input[0], [])[1:]
         if not known or 0 in known:
             continue
+        size = math.prod(known)
+        after = shapes.get(node.output[0], [])[1:]
+        # Without a known result, it is Flatten.
+        sizes = after if after and math.prod(after) == size else [size]
         name = f"{node.output[0]}/shape"
         result.graph.initializer.append(
-            numpy_helper.from_array(np.array([-1, math.prod(known)], np.int64), name)
+            numpy_helper.from_array(np.array([-1, *sizes], np.int64), name)
         )
         node.input[1] = name
-    return result
-
-
-def with_gemms(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Merge a matrix product and the addition of a bias into one Gemm.
-
-    A Gemm computes the same sums. When quantised, the separate pair rounds twice and passes
-    through memory twice; a Gemm adds the bias to its 32-bit sums.
-    """
-    result = _copy(model)
-    constants = {item.name: item for item in result.graph.initializer}
-    readers = Counter(name for node in result.graph.node for name in node.input)
-    makers = {name: node for node in result.graph.node for name in node.output}
-    for node in result.graph.node:
-        product = makers.get(node.input[0]) if node.op_type == "Add" else None
-        if (
-            product is not None
-            and product.op_type == "MatMul"
-            and readers[product.output[0]] == 1
-            and len(constants[product.input[1]].dims if product.input[1] in constants else ()) == 2
-            and len(constants[node.input[1]].dims if node.input[1] in constants else ()) == 1
-        ):
-            node.op_type = "Gemm"
-            _replace(node.input, [*product.input, node.input[1]])
     return result
 
 

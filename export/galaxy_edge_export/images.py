@@ -9,6 +9,7 @@ import numpy as np
 
 from galaxy_edge.errors import DatasetError, UsageError
 from galaxy_edge.inputs import labelled
+from galaxy_edge.inputs.images import Pixels
 from galaxy_edge.inputs.labelled import LabelledFile, Loaded, Split
 from galaxy_edge.inputs.preprocessing import Preprocessing
 from galaxy_edge_export.trained import Trained
@@ -40,6 +41,19 @@ def labelled_files(trained: Trained, data: Path | None) -> Mapping[Split, Sequen
             [f"{path} no longer exists (give the new folder with --data)" for path in gone],
         )
     return trained.files
+
+
+def validation(trained: Trained) -> Pixels | None:
+    """The validation images of the run that are still readable: uint8 [N, size, size, 3].
+
+    Returns:
+        None for a bare model, or if none of the images can be read any more.
+    """
+    files = [file for file in trained.files.get("Valid", ()) if file.path.is_file()]
+    if not files:
+        return None
+    pixels = labelled.load(files, trained.preprocessing).pixels
+    return pixels if len(pixels) else None
 
 
 def load(

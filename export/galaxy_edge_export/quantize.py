@@ -51,7 +51,6 @@ def quantize(
     Returns:
         A model with the same input and output.
     """
-    last = [node.name for node in model.graph.node if node.op_type == "Gemm"][-1:]
     with tempfile.TemporaryDirectory() as folder, _without_advice():
         path = Path(folder, "int8.onnx")
         quantize_static(
@@ -64,7 +63,7 @@ def quantize(
             reduce_range=reduce_range,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=last,
+            nodes_to_exclude=last_layer(model),
             calibrate_method=CalibrationMethod.MinMax,
             extra_options={"TensorQuantOverrides": _image_scale(model)},
         )
@@ -75,21 +74,45 @@ def quantize(
     return with_corrected_biases(quantized, fp32, calibration)
 
 
-def _image_scale(model: onnx.ModelProto) -> dict[str, list[dict[str, Any]]]:
-    """Fix the scale of the rescaled image to the factor that rescaled it, which is 1/255.
+def last_layer(model: onnx.ModelProto) -> list[str]:
+    """The name of the last layer, which stays in float, if it is dense; else nothing."""
+    last = [node for node in model.graph.node if node.op_type in ("Conv", "Gemm")][-1:]
+    return [node.name for node in last if node.op_type == "Gemm"]
 
-    The calibration would derive the scale from the brightest pixel it sees. With 1/255, the
-    integers of the first layer are the bytes of the image (`integer.with_integer_input`).
+
+def _image_scale(model: onnx.ModelProto) -> dict[str, list[dict[str, Any]]]:
+    """Fix the scale of the image so that each of its bytes is one step of the scale.
+
+    The calibration would derive the scale from the darkest and the brightest pixel it sees, and
+    clip the others. With the factor that scaled the image, such as 1/255, the integers of the first
+    layer are the bytes of the image (`integer.with_integer_input`), or differ by a constant if the
+    image is shifted, too.
     """
     constants = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
-    makers = {name: node for node in model.graph.node for name in node.output}
+    readers: dict[str, list[onnx.NodeProto]] = {}
     for node in model.graph.node:
-        divide = makers.get(node.input[0])
-        if node.op_type == "Transpose" and divide is not None and divide.op_type == "Mul":
-            scale = constants.get(divide.input[1])
-            if scale is not None and scale.size == 1:
-                zero = np.array(0, np.uint8)
-                return {node.output[0]: [{"scale": scale.reshape(()), "zero_point": zero}]}
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    one: Any = np.float32(1)
+    scale, offset, tensor = one, one * 0, INPUT_NAME
+    while len(readers.get(tensor, [])) == 1:
+        node = readers[tensor][0]
+        tensor = node.output[0]
+        if node.op_type == "Transpose":
+            zero = np.clip(np.round(-offset / scale), 0, 255).astype(np.uint8)
+            return {tensor: [{"scale": np.array(scale), "zero_point": np.array(zero)}]}
+        if node.op_type == "Cast":
+            continue
+        value = constants.get(node.input[1]) if len(node.input) == 2 else None
+        if value is None or value.size != 1:
+            break
+        number = value.reshape(())[()]
+        if node.op_type == "Mul" and number > 0:
+            scale, offset = scale * number, offset * number
+        elif node.op_type in ("Add", "Sub"):
+            offset = offset + number if node.op_type == "Add" else offset - number
+        else:
+            break
     return {}
 
 

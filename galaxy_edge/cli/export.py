@@ -12,7 +12,14 @@ import typer
 from galaxy_edge.cli import parsing
 from galaxy_edge.cli.extras import importing
 from galaxy_edge.cli.options import Quiet
-from galaxy_edge_export.config import THRESHOLD, Limits, Quantization, Target
+from galaxy_edge_export.config import (
+    THRESHOLD,
+    Activation,
+    InputRange,
+    Limits,
+    Quantization,
+    Target,
+)
 
 if TYPE_CHECKING:
     from galaxy_edge_export.export import Report
@@ -114,6 +121,23 @@ def export(
             rich_help_panel=_BARE,
         ),
     ] = None,
+    input_range: Annotated[
+        InputRange | None,
+        typer.Option(
+            help="Pixel values that the network takes: images divided by 255, not scaled, or "
+            "divided by 127.5 minus 1.",
+            show_default="what the model shows, if it rescales",
+            rich_help_panel=_BARE,
+        ),
+    ] = None,
+    activation: Annotated[
+        Activation | None,
+        typer.Option(
+            help="Add this after the last layer, for a model that gives logits.",
+            show_default="none",
+            rich_help_panel=_BARE,
+        ),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Write a trained model as one verified, self-describing ONNX file.
@@ -149,12 +173,14 @@ def export(
             resize="nearest" if resize is None else resize,
             working_size=working_size,
         ),
+        input_range,
+        activation,
     )
-    given = any(value is not None for value in (classes, image_size, resize, working_size))
-    if trained.training and given:
+    bare_only = (classes, image_size, resize, working_size, input_range, activation)
+    if not trained.bare and any(value is not None for value in bare_only):
         raise UsageError(
             f"{trained.path.parent} records its classes and the preprocessing of its images; leave "
-            "out --classes, --image-size, --resize and --working-size"
+            "out --classes, --image-size, --resize, --working-size, --input-range and --activation"
         )
     limits = Limits(max_accuracy_drop, max_flips, max_auc_drop, min_speedup)
     how = (
@@ -208,6 +234,8 @@ def _show(report: Report) -> None:
     console.print(table)
     compared = "fp32" if cost else report.rows[-1].name
     console.print(f"{compared} against Keras: largest difference of a score {report.parity:.1e}")
+    for note in report.notes:
+        console.print(note, markup=False)
     if cost is not None:
         console.print(
             f"int8 against fp32 on {cost.images} validation images: accuracy "

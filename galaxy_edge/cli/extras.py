@@ -46,13 +46,11 @@ def importing(extra: str) -> Iterator[None]:
 def _quiet_stderr() -> Iterator[None]:
     """Hold back what the C++ part of TensorFlow writes to stderr while it is imported.
 
-    It writes a page about oneDNN and missing GPUs before any setting can stop it. The output is
-    shown if TF_CPP_MIN_LOG_LEVEL is set, or if the import fails.
+    It writes about oneDNN and missing GPUs before any setting can stop it, TF_CPP_MIN_LOG_LEVEL
+    included. The output is shown if the import fails.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
-        yield
-        return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    # For what it writes later. A user may ask for more.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as held:

@@ -239,7 +239,17 @@ def test_a_file_that_does_not_score_as_recorded_is_not_written(
 
 def test_quantising_a_bare_model_needs_data(bare: Path, tmp_path: Path, cli: Cli):
     path = tmp_path / "q.onnx"
-    options = ("-o", path, "--image-size", 12, "--quantize", *LENIENT, "-q")
+    options = (
+        "-o",
+        path,
+        "--image-size",
+        12,
+        "--input-range",
+        "0..1",
+        "--quantize",
+        *LENIENT,
+        "-q",
+    )
     code, _, err = cli("export", bare, *options)
     assert code == 2
     assert "--data" in err

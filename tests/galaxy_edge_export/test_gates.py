@@ -72,7 +72,7 @@ def test_a_slower_file_fails(speedup: float):
     assert failures(cost, 1.0, Limits()) == []
 
 
-def all_half(model: object, images: np.ndarray) -> np.ndarray:
+def all_half(images: np.ndarray) -> np.ndarray:
     return np.full(len(images), 0.5, np.float32)
 
 
@@ -87,22 +87,31 @@ class Shifted:
 
 
 @pytest.mark.parametrize("by", [2e-5, float("nan")])
-def test_a_float_file_that_differs_from_keras_is_refused(
-    by: float, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(gates, "keras_scores", all_half)
+def test_a_float_file_that_differs_from_keras_is_refused(by: float):
     images = np.zeros((32, 4, 4, 3), np.uint8)
-    assert check_parity(None, Shifted(0), images) == 0
+    assert check_parity(all_half, Shifted(0), images) == 0
     with pytest.raises(GateError, match="batch size 1"):
-        check_parity(None, Shifted(by), images)
+        check_parity(all_half, Shifted(by), images)
 
 
-def test_a_difference_at_only_one_batch_size_is_found(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(gates, "keras_scores", all_half)
-
+def test_a_difference_at_only_one_batch_size_is_found():
     class OffAtSeven(Shifted):
         def run(self, images: np.ndarray) -> Result:
             return Result(super().run(images).scores + np.float32(0.1 * (len(images) == 7)))
 
     with pytest.raises(GateError, match="batch size 7"):
-        check_parity(None, OffAtSeven(0), np.zeros((32, 4, 4, 3), np.uint8))
+        check_parity(all_half, OffAtSeven(0), np.zeros((32, 4, 4, 3), np.uint8))
+
+
+def test_a_difference_on_one_validation_image_is_found():
+    drawn = np.zeros((32, 4, 4, 3), np.uint8)
+    real = np.zeros((70, 4, 4, 3), np.uint8)
+    real[69] = 1
+
+    class OffOnOne(Shifted):
+        def run(self, images: np.ndarray) -> Result:
+            return Result(super().run(images).scores + np.float32(0.1) * images[:, :1, 0, 0])
+
+    assert check_parity(all_half, OffOnOne(0), drawn) == 0
+    with pytest.raises(GateError, match="batch size 6"):
+        check_parity(all_half, OffOnOne(0), drawn, validation=real)

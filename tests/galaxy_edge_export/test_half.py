@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -116,6 +117,21 @@ def test_an_fp16_file_tolerates_the_rounding_of_other_providers(
     (tmp_path / "image.png").write_bytes(encoded(galaxy(1)))
     assert cli("verify", path)[0] == code
     assert cli("predict", tmp_path / "image.png", "-m", path)[0] == code
+
+
+def test_the_gate_uses_the_validation_images_of_the_run(copy: Path, tmp_path: Path, cli: Cli):
+    path = tmp_path / "half.onnx"
+    code, _, err = cli("export", copy, "--half", "-o", path)
+    assert code == 0
+    assert "compared on drawn galaxies and 16 validation images" in err
+    assert Predictor(path).manifest.quantization["validation"] == {"images": 16}
+    # Without them, the drawn galaxies remain.
+    document = json.loads((copy / "data.json").read_text())
+    (copy / "data.json").write_text(json.dumps(document | {"root": str(tmp_path / "gone")}))
+    code, _, err = cli("export", copy, "--half", "-o", path)
+    assert code == 0
+    assert "drawn galaxies only" in err
+    assert Predictor(path).manifest.quantization["validation"] == {"images": 0}
 
 
 def weights(path: Path) -> int:

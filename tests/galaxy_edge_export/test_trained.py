@@ -36,7 +36,7 @@ def test_a_bare_model_takes_its_settings_from_the_options(
     keras.saving.load_model(bare).save(source)
     code, _, _ = cli(
         "export", source, "-o", path, "--image-size", 12, "--resize", "lanczos", "--classes",
-        "bogus,real", "--working-size", 9, "--threshold", 0.25, "-q",
+        "bogus,real", "--working-size", 9, "--threshold", 0.25, "--input-range", "0..1", "-q",
     )  # fmt: skip
     assert code == 0
     manifest = Predictor(path).manifest
@@ -59,10 +59,14 @@ def test_a_model_that_rescales_itself_is_not_rescaled_again(tmp_path: Path, cli:
     images = np.stack([galaxy(1, 12)])
     expected = model.predict(images.astype(np.float32), verbose=0)[0, 0]
     assert Predictor(tmp_path / "m.onnx").scores(images)[0, 1] == pytest.approx(expected, abs=1e-5)
-    assert keras_scores(model, images)[0] == pytest.approx(expected, abs=1e-6)
+    assert keras_scores(model, images, "0..255")[0] == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize("option", [("--resize", "nearest"), ("--classes", "Fake,Real")])
+@pytest.mark.parametrize(
+    "option",
+    [("--resize", "nearest"), ("--classes", "Fake,Real"), ("--input-range", "0..1"),
+     ("--activation", "sigmoid")],
+)  # fmt: skip
 def test_options_cannot_override_what_a_run_records(
     run_folder: Path, option: tuple[str, str], cli: Cli
 ):

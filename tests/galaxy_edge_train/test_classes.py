@@ -190,3 +190,10 @@ def test_the_temperature_of_classes_undoes_overconfidence():
     assert np.abs(fair - honest).mean() < 0.02
     right = np.eye(3, dtype=np.float32)[labels]
     assert class_temperature(right, labels) == 1.0
+
+
+def test_export_says_that_it_writes_two_classes_only(run: Path, cli: Cli):
+    code, out, err = cli("export", run)
+    assert (code, out) == (3, "")
+    assert "has 3 classes, and export can write models for two classes only" in err
+    assert "damaged" not in err

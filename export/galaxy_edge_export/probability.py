@@ -1,0 +1,140 @@
+"""Show that a model gives probabilities, or say what it gives instead.
+
+The output is followed back through the model, with the interval that each operator can give. A
+sigmoid gives 0 to 1, and so does the mean of two sigmoids; a dense layer can give anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from galaxy_edge.errors import ModelError, UsageError
+from galaxy_edge_export.config import Activation
+from galaxy_edge_export.traced import Traced
+
+_Interval = tuple[float, float]
+_ANY: _Interval = (-np.inf, np.inf)
+_KNOWN: dict[str, _Interval] = {
+    "Sigmoid": (0.0, 1.0),
+    "Softmax": (0.0, 1.0),
+    "Tanh": (-1.0, 1.0),
+    "Softsign": (-1.0, 1.0),
+    "Relu6": (0.0, 6.0),
+    "Relu": (0.0, np.inf),
+    "Softplus": (0.0, np.inf),
+    "Exp": (0.0, np.inf),
+}
+_SAME = frozenset({"Identity", "StopGradient", "Snapshot", "Cast", "Reshape", "Squeeze",
+                   "ExpandDims", "Transpose"})  # fmt: skip
+#: Operators whose results lie within the interval of their first input.
+_WITHIN = _SAME | {"Mean", "Max", "Min", "MaxPool", "AvgPool", "Slice", "StridedSlice"}
+_NAMES = {
+    "Tanh": "tanh", "Relu": "relu", "Relu6": "relu6", "Softmax": "softmax", "Softplus": "softplus",
+    "Softsign": "softsign", "Elu": "elu", "Selu": "selu", "LeakyRelu": "leaky_relu",
+    "Exp": "exponential",
+}  # fmt: skip
+
+
+def check(traced: Traced, activation: Activation | None) -> None:
+    """Refuse an output that is not a probability, unless the activation makes one of it.
+
+    Raises:
+        ModelError: the output may lie outside 0 to 1, or is always the same.
+        UsageError: an activation was given, and the output is a probability already.
+    """
+    operator = _last_operator(traced.output)
+    if operator.type == "Softmax" and operator.inputs[0].shape[-1] == 1:
+        raise ModelError(
+            "the model ends in softmax over one unit, which is 1 for every image; its last layer "
+            'must be Dense(1, activation="sigmoid"), so train it again'
+        )
+    low, high = _interval(traced.output, {})
+    # The mean of three sigmoids is at most 3 times 0.33333334.
+    probability = low >= 0 and high <= 1 + 1e-6
+    name = _NAMES.get(operator.type) or traced.last or "linear"
+    if activation is not None:
+        if probability:
+            raise UsageError(
+                f"the model ends in {name} and gives probabilities already; leave out "
+                f"--activation {activation}"
+            )
+    elif not probability:
+        kind = "gives logits" if name == "linear" else "may give numbers outside 0 to 1"
+        raise ModelError(
+            f"the model ends in the activation {name}, so it {kind}, not probabilities; if its "
+            "output is a logit (trained with from_logits=True), add --activation sigmoid; "
+            'otherwise its last layer must be Dense(1, activation="sigmoid")'
+        )
+
+
+def _last_operator(tensor: Any) -> Any:
+    while tensor.op.type in _SAME:
+        tensor = tensor.op.inputs[0]
+    return tensor.op
+
+
+def _interval(tensor: Any, found: dict[str, _Interval]) -> _Interval:
+    """Smallest and largest value that a tensor can have."""
+    if tensor.name not in found:
+        low, high = _computed(tensor.op, found)
+        found[tensor.name] = _ANY if np.isnan(low) or np.isnan(high) else (low, high)
+    return found[tensor.name]
+
+
+def _computed(operator: Any, found: dict[str, _Interval]) -> _Interval:
+    if operator.type in _KNOWN:
+        return _KNOWN[operator.type]
+    if operator.type == "Const":
+        value = tf.get_static_value(operator.outputs[0])
+        numeric = value is not None and np.asarray(value).dtype.kind in "fiu" and np.size(value)
+        return (float(np.min(value)), float(np.max(value))) if numeric else _ANY
+    if operator.type in _WITHIN:
+        return _interval(operator.inputs[0], found)
+    combine = _COMBINED.get(operator.type)
+    if combine is None:
+        return _ANY
+    parts = [_interval(item, found) for item in operator.inputs]
+    if operator.type == "ConcatV2":
+        parts = parts[:-1]  # the last input is the axis
+    with np.errstate(all="ignore"):
+        return combine(parts)
+
+
+def _sum(parts: list[_Interval]) -> _Interval:
+    return sum(low for low, _ in parts), sum(high for _, high in parts)
+
+
+def _corners(parts: list[_Interval], *, divide: bool) -> _Interval:
+    one, other = parts
+    if divide and other[0] <= 0 <= other[1]:
+        return _ANY
+    ends = [float(np.divide(a, b) if divide else np.multiply(a, b)) for a in one for b in other]
+    return (float(np.min(ends)), float(np.max(ends)))
+
+
+def _minimum(parts: list[_Interval]) -> _Interval:
+    return min(low for low, _ in parts), min(high for _, high in parts)
+
+
+def _maximum(parts: list[_Interval]) -> _Interval:
+    return max(low for low, _ in parts), max(high for _, high in parts)
+
+
+_COMBINED: dict[str, Callable[[list[_Interval]], _Interval]] = {
+    "AddV2": _sum,
+    "Add": _sum,
+    "AddN": _sum,
+    "BiasAdd": _sum,
+    "Sub": lambda parts: (parts[0][0] - parts[1][1], parts[0][1] - parts[1][0]),
+    "Mul": lambda parts: _corners(parts, divide=False),
+    "RealDiv": lambda parts: _corners(parts, divide=True),
+    "Minimum": _minimum,
+    "Maximum": _maximum,
+    "ClipByValue": lambda parts: _minimum([_maximum([parts[0], parts[1]]), parts[2]]),
+    "ConcatV2": lambda parts: (min(p[0] for p in parts), max(p[1] for p in parts)),
+    "Pack": lambda parts: (min(p[0] for p in parts), max(p[1] for p in parts)),
+}
