@@ -192,8 +192,16 @@ def test_the_temperature_of_classes_undoes_overconfidence():
     assert class_temperature(right, labels) == 1.0
 
 
-def test_export_says_that_it_writes_two_classes_only(run: Path, cli: Cli):
-    code, out, err = cli("export", run)
-    assert (code, out) == (3, "")
-    assert "has 3 classes, and export can write models for two classes only" in err
-    assert "damaged" not in err
+def test_a_run_is_exported_quantised_and_evaluated(run: Path, data: Path, cli: Cli):
+    path = run.parent / "colours.onnx"
+    code, _, err = cli("export", run, "--quantize", "--min-speedup", 0, "-o", path)
+    assert code == 0
+    assert "on 24 validation images" in err
+    code, out, _ = cli("predict", data / "Valid" / "red", "-m", path, "--format", "jsonl")
+    assert code == 0
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["label"] for row in rows].count("red") >= 6
+    assert sum(rows[0][f"p_{name}"] for name in NAMES) == pytest.approx(1, abs=1e-5)
+    code, out, _ = cli("evaluate", data / "Valid", "-m", path, "-o", run.parent / "report", "-q")
+    assert code == 0
+    assert (run.parent / "report" / "report.html").exists()
