@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeAlias
 
@@ -36,6 +36,8 @@ HALF_TOLERANCE = 0.005
 INPUT_NAME = "image"
 #: Name of the scores of a file for two classes: float32 [N, 1], P(positive).
 OUTPUT_NAME = "score"
+#: Name of the scores of a file for more classes: float32 [N, C], one probability per class.
+OUTPUTS_NAME = "scores"
 
 Document: TypeAlias = Mapping[str, Any]
 
@@ -159,7 +161,7 @@ class Manifest:
     @property
     def score_width(self) -> int:
         """Columns of the scores output: 1 for two classes, otherwise one per class."""
-        return 1 if len(self.classes) == 2 else len(self.classes)
+        return score_width(self.classes)
 
     @property
     def tolerance(self) -> float:
@@ -228,6 +230,11 @@ class Manifest:
             )
         except UsageError as error:
             raise ModelError(f"the manifest is damaged: {error}") from error
+
+
+def score_width(classes: Sequence[str]) -> int:
+    """Columns of the scores output: 1 for two classes, otherwise one per class."""
+    return 1 if len(classes) == 2 else len(classes)
 
 
 def check_threshold(threshold: float) -> None:

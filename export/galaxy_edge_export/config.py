@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-#: A score above it is a positive verdict.
+#: Of two classes: a score above it is a positive verdict.
 THRESHOLD = 0.5
 
 #: The pixel values that a Keras model takes, as its author scales the images before the call.
 InputRange: TypeAlias = Literal["0..1", "0..255", "-1..1"]
 #: What makes a score of the output of a model that gives none.
-Activation: TypeAlias = Literal["sigmoid"]
+Activation: TypeAlias = Literal["sigmoid", "softmax"]
 
 Target: TypeAlias = Literal["vnni", "avx2", "arm64"]
 #: Whether a target needs weights in 7 bits: x86 without VNNI adds products in 16 bits, which

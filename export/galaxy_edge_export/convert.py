@@ -22,9 +22,14 @@ from galaxy_edge_export.traced import Traced
 #: least 13.
 OPSET = 18
 
+_ACTIVATIONS: dict[Activation, Any] = {"sigmoid": tf.sigmoid, "softmax": tf.nn.softmax}
+
 
 def convert(
-    traced: Traced, input_range: InputRange = "0..1", activation: Activation | None = None
+    traced: Traced,
+    input_range: InputRange = "0..1",
+    activation: Activation | None = None,
+    output: str = OUTPUT_NAME,
 ) -> onnx.ModelProto:
     """Convert a traced Keras model.
 
@@ -34,10 +39,11 @@ def convert(
         traced: from `galaxy_edge_export.traced.trace`.
         input_range: the pixel values that the model takes.
         activation: what to apply to the output of the model; None for nothing.
+        output: name of the scores in the file.
 
     Returns:
-        An ONNX model that maps ``image``, uint8 [N, size, size, 3] in 0 to 255, to ``score``,
-        float32 [N, 1].
+        An ONNX model that maps ``image``, uint8 [N, size, size, 3] in 0 to 255, to scores,
+        float32 [N, 1] or [N, C].
 
     Raises:
         ModelError: an operator of the model cannot be converted, or the converted graph has another
@@ -46,8 +52,8 @@ def convert(
     signature = [tf.TensorSpec((None, traced.size, traced.size, 3), tf.uint8, name=INPUT_NAME)]
 
     def scores(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        output = traced.function(_scaled(tf.cast(image, tf.float32), input_range))[0]
-        return {OUTPUT_NAME: tf.sigmoid(output) if activation == "sigmoid" else output}
+        given = traced.function(_scaled(tf.cast(image, tf.float32), input_range))[0]
+        return {output: given if activation is None else _ACTIVATIONS[activation](given)}
 
     try:
         with _silent():

@@ -40,7 +40,7 @@ _STEPS = 255
 _TILE = 16
 #: Operators through which channels can be traced. A network of these alone is a chain.
 _CHAIN = frozenset(
-    {"Cast", "Mul", "Transpose", "Conv", "Relu", "MaxPool", "Reshape", "Gemm", "Sigmoid"}
+    {"Cast", "Mul", "Transpose", "Conv", "Relu", "MaxPool", "Reshape", "Gemm", "Sigmoid", "Softmax"}
 )
 
 #: A mask of channels, bool [C], for each layer with a ReLU, by the layer's name. Empty for a

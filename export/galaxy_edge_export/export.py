@@ -21,7 +21,7 @@ from galaxy_edge.errors import GateError, ModelError, UsageError
 from galaxy_edge.files import replacing
 from galaxy_edge.golden import verify
 from galaxy_edge.inputs.images import Pixels, decode
-from galaxy_edge.manifest import DecisionRule, Manifest
+from galaxy_edge.manifest import OUTPUT_NAME, OUTPUTS_NAME, DecisionRule, Manifest, Outputs
 from galaxy_edge.predictor import Predictor
 from galaxy_edge_export import (
     contents,
@@ -114,7 +114,7 @@ class Prepared:
 def prepare(
     trained: Trained,
     quantization: Quantization | None = None,
-    threshold: float = THRESHOLD,
+    threshold: float | None = None,
     *,
     half: bool = False,
 ) -> Prepared:
@@ -123,7 +123,8 @@ def prepare(
     Args:
         trained: what to export.
         quantization: how to quantise; None exports in float.
-        threshold: recorded in the manifest; a score above it is a positive verdict.
+        threshold: recorded in the manifest (`DecisionRule.threshold`); None for `THRESHOLD` of two
+            classes, and for no limit of more.
         half: export in fp16 instead, without quantising.
 
     Raises:
@@ -139,16 +140,18 @@ def prepare(
     probability.check(traced, trained.activation)
     drawn = _drawn(trained)
     known, notes = _described(trained, input_range, ranges.derived(traced.image), own)
+    two = len(trained.classes) == 2
     manifest = Manifest(
         classes=trained.classes,
-        decision=DecisionRule(threshold),
+        outputs=Outputs(OUTPUT_NAME if two else OUTPUTS_NAME),
+        decision=DecisionRule(THRESHOLD if two and threshold is None else threshold),
         preprocessing=trained.preprocessing,
         training=known,
         versions={"python": platform.python_version()}
         | {name: version(name) for name in _PACKAGES},
         metrics=trained.metrics,
     )
-    model = convert(traced, input_range, trained.activation)
+    model = convert(traced, input_range, trained.activation, manifest.outputs.scores)
     model = dead.without_channels(model, dead.provably_alive(model))
     fp32 = _session(model, manifest)
     called = partial(gates.keras_scores, input_range=input_range, activation=trained.activation)

@@ -36,7 +36,7 @@ class Cost:
     Attributes:
         images: number of validation images.
         fp32_accuracy, int8_accuracy: percent.
-        fp32_auc, int8_auc: 0 to 1.
+        fp32_auc, int8_auc: 0 to 1; for more than two classes, the mean over the classes.
         flips: share of verdicts that changed, percent.
     """
 
@@ -71,16 +71,19 @@ def keras_scores(
     """Score images with Keras, called as the author of the model would call it.
 
     Args:
-        model: maps [N, size, size, 3] to [N, 1].
+        model: maps [N, size, size, 3] to [N, 1] or [N, C].
         images: uint8 [N, size, size, 3].
         input_range: the pixel values that the model takes.
         activation: what to apply to its output; None for nothing.
 
     Returns:
-        float32 [N].
+        float32 [N, 1], or [N, C].
     """
     output = model.predict_on_batch(scaled(images, input_range))
-    scores = np.asarray(output).astype(np.float32)[:, 0]
+    scores: Scores = np.asarray(output).astype(np.float32)
+    if activation == "softmax":
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
     if activation == "sigmoid":
         # exp of a large number is infinite, which gives the right score, 0.
         with np.errstate(over="ignore"):
@@ -98,7 +101,7 @@ def check_parity(
     """Compare a file with Keras at batch sizes 1, 7 and 32.
 
     Args:
-        score: scores uint8 [N, size, size, 3] with Keras, float32 [N].
+        score: scores uint8 [N, size, size, 3] with Keras, float32 [N, 1] or [N, C].
         session: the exported file.
         images: uint8 [32 or more, size, size, 3].
         limit: largest difference allowed; None means `PARITY`.
@@ -118,8 +121,10 @@ def check_parity(
         batches += [validation[at : at + size] for at in range(0, len(validation), size)]
     worst = 0.0
     for batch in batches:
-        scores = session.run(batch).scores[:, 1]
-        difference = float(np.max(np.abs(scores - score(batch))))
+        expected = score(batch)
+        # Of two classes, the last column is P(positive), the only number that Keras gives.
+        scores = session.run(batch).scores[:, -expected.shape[1] :]
+        difference = float(np.max(np.abs(scores - expected)))
         # `not <=` because NaN must fail, too.
         if not difference <= limit:
             raise GateError(
@@ -136,9 +141,9 @@ def measure_cost(
     """Compare the scores of two files on one labelled set.
 
     Args:
-        labels: [N], 0 or 1; both must occur.
-        fp32: scores of the float file, [N, 2].
-        int8: scores of the quantised file, [N, 2].
+        labels: [N], indices of classes; two or more must occur.
+        fp32: scores of the float file, [N, C].
+        int8: scores of the quantised file, [N, C].
         decision: which scores give which verdict.
     """
     before, after = decision.choose(fp32), decision.choose(int8)
@@ -146,10 +151,18 @@ def measure_cost(
         images=len(labels),
         fp32_accuracy=100 * float(np.mean(before == labels)),
         int8_accuracy=100 * float(np.mean(after == labels)),
-        fp32_auc=float(roc_auc_score(labels, fp32[:, 1])),
-        int8_auc=float(roc_auc_score(labels, int8[:, 1])),
+        fp32_auc=_auc(labels, fp32),
+        int8_auc=_auc(labels, int8),
         flips=100 * float(np.mean(before != after)),
     )
+
+
+def _auc(labels: npt.NDArray[np.uint8], scores: Probabilities) -> float:
+    """For more than two classes, the mean over the classes, each against all others."""
+    if scores.shape[1] == 2:
+        return float(roc_auc_score(labels, scores[:, 1]))
+    each = [roc_auc_score(labels == name, scores[:, name]) for name in np.unique(labels)]
+    return float(np.mean(each))
 
 
 def failures(cost: Cost, speedup: float, limits: Limits) -> list[str]:

@@ -17,31 +17,44 @@ from galaxy_edge.inputs.images import Pixels, decode
 from galaxy_edge.manifest import Golden, Manifest
 
 _POOL = 256
+#: At least so many examples.
 _COUNT = 8
 
 
 def examples(score: Callable[[Pixels], Probabilities], manifest: Manifest) -> tuple[Golden, ...]:
-    """Choose examples on the slope of the sigmoid, and record their scores.
+    """Choose examples on the slope of the sigmoid or softmax, and record their scores.
 
-    Near 0 and 1 the sigmoid hides differences in what the network computed. In between, every
+    Near 0 and 1 these functions hide differences in what the network computed. In between, every
     difference shows.
 
     Args:
-        score: maps uint8 [N, size, size, 3] to float32 [N, 2].
+        score: maps uint8 [N, size, size, 3] to float32 [N, C].
         manifest: of the model.
 
     Returns:
-        Eight different examples in the order of their scores, which are spread as evenly from 0.1
-        to 0.9 as the pool allows.
+        Eight different examples, or one for each class if there are more. The probability of the
+        positive class, or of each class in turn, is spread as evenly from 0.1 to 0.9 as the pool
+        allows.
     """
-    pool = [as_png(galaxy(seed), smallest=True) for seed in range(_POOL)]
+    size = max(_POOL, manifest.score_width)
+    pool = [as_png(galaxy(seed), smallest=True) for seed in range(size)]
     images = np.stack([decode(png, manifest.preprocessing) for png in pool])
-    scores = score(images)[:, 1]
+    scores = score(images)
+    classes = [1] if manifest.score_width == 1 else range(manifest.score_width)
+    each = -(-_COUNT // len(classes))
+    targets = np.linspace(0.1, 0.9, each) if each > 1 else np.array([0.5])
     chosen: list[int] = []
-    for target in np.linspace(0.1, 0.9, _COUNT):
-        nearest = np.argsort(np.abs(scores - target), kind="stable").tolist()
-        chosen.append(next(i for i in nearest if i not in chosen))
+    for column in classes:
+        for target in targets:
+            nearest = np.argsort(np.abs(scores[:, column] - target), kind="stable").tolist()
+            chosen.append(next(i for i in nearest if i not in chosen))
+    if manifest.score_width == 1:
+        chosen.sort(key=lambda i: (scores[i, 1], i))
     return tuple(
-        Golden(pool[i], hashlib.sha256(images[i].tobytes()).hexdigest(), (float(scores[i]),))
-        for i in sorted(chosen, key=lambda i: (scores[i], i))
+        Golden(
+            pool[i],
+            hashlib.sha256(images[i].tobytes()).hexdigest(),
+            tuple(scores[i, -manifest.score_width :].tolist()),
+        )
+        for i in chosen
     )

@@ -20,7 +20,7 @@ def with_half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     """Store and compute everything between the image scaling and the last layer in fp16.
 
     Both ends stay in fp32. In fp16, the scaling would round each pixel twice, once for the divisor
-    and once for the quotient. The last layer has one unit, so fp32 costs nothing there, and it
+    and once for the quotient. The last layer has few units, so fp32 costs little there, and it
     decides the score.
 
     Args:

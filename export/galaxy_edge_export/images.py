@@ -86,12 +86,13 @@ def calibration_sample(files: Sequence[LabelledFile], count: int, seed: int) -> 
 
     Args:
         files: the training files.
-        count: total number of files; the sample is smaller if a class has fewer than half of it.
+        count: total number of files; the sample is smaller if a class has fewer than its share.
         seed: the same seed chooses the same files.
     """
     rng = np.random.default_rng(seed)
-    classes = [[file for file in files if file.label == label] for label in (0, 1)]
-    each = min(max(count // 2, 1), *map(len, classes))
+    labels = sorted({file.label for file in files})
+    classes = [[file for file in files if file.label == label] for label in labels]
+    each = min(max(count // len(classes), 1), *map(len, classes))
     return [
         members[index]
         for members in classes

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from galaxy_edge.errors import ModelError, UsageError
+from galaxy_edge.manifest import score_width
 from galaxy_edge_export import legacy, origin
 from galaxy_edge_export.origin import ModelFile
 from galaxy_edge_export.trained import Trained
@@ -24,7 +25,7 @@ def load(trained: Trained) -> keras.Model:
     """Load the Keras model.
 
     Returns:
-        A model that maps float32 [N, size, size, 3] to [N, 1].
+        A model that maps float32 [N, size, size, 3] to [N, 1] for two classes, to [N, C] for more.
 
     Raises:
         UsageError: Keras does not run on TensorFlow, which the conversion needs.
@@ -136,17 +137,30 @@ def _check_shapes(model: keras.Model, trained: Trained) -> None:
         raise ModelError(
             f"{trained.path} takes input of shape {takes}, not (None, {size}, {size}, 3); {advice}"
         )
+    width = score_width(trained.classes)
+    if gives == (None, width):
+        return
+    if isinstance(gives, tuple) and len(gives) == 2 and (gives[1] or 0) > 2:
+        raise ModelError(
+            f"{trained.path} gives {gives[1]} numbers per image, and there are "
+            f"{len(trained.classes)} classes; give one name for each number with --classes, in "
+            "their order"
+        )
+    if width > 1:
+        raise ModelError(
+            f"{trained.path} gives output of shape {gives}, not (None, {width}) for "
+            f'{width} classes; end the model in Dense({width}, activation="softmax")'
+        )
     if gives == (None, 2):
         raise ModelError(
             f"{trained.path} gives output of shape (None, 2), one number for each class, not "
             "(None, 1); export needs one score per image: end the model in Dense(1, "
             'activation="sigmoid") instead and train it again'
         )
-    if gives != (None, 1):
-        raise ModelError(
-            f"{trained.path} gives output of shape {gives}, not (None, 1); export needs a model "
-            "with one score per image"
-        )
+    raise ModelError(
+        f"{trained.path} gives output of shape {gives}, not (None, 1); export needs a model "
+        "with one score per image, or with one per class for three or more classes"
+    )
 
 
 def _refuse_code(architecture: object) -> None:

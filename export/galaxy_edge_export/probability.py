@@ -1,7 +1,8 @@
 """Show that a model gives probabilities, or say what it gives instead.
 
 The output is followed back through the model, with the interval that each operator can give. A
-sigmoid gives 0 to 1, and so does the mean of two sigmoids; a dense layer can give anything.
+sigmoid gives 0 to 1, and so does the mean of two sigmoids; a dense layer can give anything. For
+three or more classes, the output must be a softmax: its numbers are sure to add up to 1.
 """
 
 from __future__ import annotations
@@ -42,11 +43,25 @@ _NAMES = {
 def check(traced: Traced, activation: Activation | None) -> None:
     """Refuse an output that is not a probability, unless the activation makes one of it.
 
+    Args:
+        traced: the model.
+        activation: what is applied to its output; None for nothing.
+
     Raises:
         ModelError: the output may lie outside 0 to 1, or is always the same.
-        UsageError: an activation was given, and the output is a probability already.
+        UsageError: an activation was given, and the output is a probability already, or the
+            activation makes none of it.
     """
     operator = _last_operator(traced.output)
+    width = traced.output.shape[-1]
+    if activation == ("softmax" if width == 1 else "sigmoid"):
+        raise UsageError(
+            "--activation softmax is for three or more classes, and the model gives one number; "
+            "use --activation sigmoid"
+            if width == 1
+            else "--activation sigmoid is for two classes: the probabilities of three or more must "
+            "add up to 1; use --activation softmax"
+        )
     if operator.type == "Softmax" and operator.inputs[0].shape[-1] == 1:
         raise ModelError(
             "the model ends in softmax over one unit, which is 1 for every image; its last layer "
@@ -54,7 +69,8 @@ def check(traced: Traced, activation: Activation | None) -> None:
         )
     low, high = _interval(traced.output, {})
     # The mean of three sigmoids is at most 3 times 0.33333334.
-    probability = low >= 0 and high <= 1 + 1e-6
+    within = low >= 0 and high <= 1 + 1e-6
+    probability = within if width == 1 else operator.type == "Softmax"
     name = _NAMES.get(operator.type) or traced.last or "linear"
     if activation is not None:
         if probability:
@@ -62,12 +78,19 @@ def check(traced: Traced, activation: Activation | None) -> None:
                 f"the model ends in {name} and gives probabilities already; leave out "
                 f"--activation {activation}"
             )
+    elif width > 1 and within and not probability:
+        raise ModelError(
+            f"the model ends in {name}, so its {width} numbers need not add up to 1, and an image "
+            "could have several classes or none; export needs one class for each image: end the "
+            f'model in Dense({width}, activation="softmax") and train it again'
+        )
     elif not probability:
+        fitting = "sigmoid" if width == 1 else "softmax"
         kind = "gives logits" if name == "linear" else "may give numbers outside 0 to 1"
         raise ModelError(
             f"the model ends in the activation {name}, so it {kind}, not probabilities; if its "
-            "output is a logit (trained with from_logits=True), add --activation sigmoid; "
-            'otherwise its last layer must be Dense(1, activation="sigmoid")'
+            f"output is a logit (trained with from_logits=True), add --activation {fitting}; "
+            f'otherwise its last layer must be Dense({width}, activation="{fitting}")'
         )
 
 

@@ -40,7 +40,7 @@ def quantize(
     Weights are int8 with one scale per output channel, by default in 7 bits (``reduce_range``):
     x86 processors without VNNI add two products of uint8 and int8 in 16 bits, which saturate, so
     weights of the full range overflow there without a warning. Activations are uint8. The last
-    layer has one unit and stays in float: this costs nothing, and the layer decides the score.
+    layer has few units and stays in float: this costs little, and the layer decides the score.
 
     Args:
         model: from `galaxy_edge_export.convert.convert`.

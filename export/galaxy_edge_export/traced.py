@@ -20,7 +20,7 @@ class Traced:
     Attributes:
         size: height and width of the images, pixels.
         function: TensorFlow function from float32 [N, size, size, 3], in the range that the model
-            takes, to a list of float32 [N, 1].
+            takes, to a list of float32 [N, 1], or [N, C].
         last: name of the activation of the model's last layer, "" if that has none.
     """
 
@@ -46,7 +46,7 @@ def trace(model: keras.Model, size: int) -> Traced:
     make inputs of them, so they, too, become constants here.
 
     Args:
-        model: maps float32 [N, size, size, 3] to [N, 1].
+        model: maps float32 [N, size, size, 3] to [N, 1] or [N, C].
         size: height and width of the images, pixels.
 
     Raises:

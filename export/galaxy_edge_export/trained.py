@@ -22,7 +22,7 @@ class Trained:
 
     Attributes:
         path: the Keras file.
-        classes: the negative and the positive class.
+        classes: in the order of the outputs; of two, the negative and the positive one.
         preprocessing: the steps from an image to the input of the network.
         input_range: the pixel values that the model takes; None to derive them from the model.
         activation: what makes a probability of the model's output; None for nothing.
@@ -33,7 +33,7 @@ class Trained:
     """
 
     path: Path
-    classes: tuple[str, str]
+    classes: tuple[str, ...]
     preprocessing: Preprocessing
     input_range: InputRange | None = None
     activation: Activation | None = None
@@ -50,7 +50,7 @@ class Trained:
 
 def find(
     source: Path,
-    classes: tuple[str, str],
+    classes: tuple[str, ...],
     preprocessing: Preprocessing,
     input_range: InputRange | None = None,
     activation: Activation | None = None,
@@ -66,8 +66,10 @@ def find(
         activation: what makes a probability of the output of a bare model.
 
     Raises:
+        UsageError: the names of the classes are not different and printable.
         ModelError: the path has no model, or the run folder is damaged.
     """
+    check_classes(classes)
     if source.is_dir():
         if source.name.endswith(".partial"):
             raise ModelError(f"{source} is an unfinished run; finish it with `train --resume`")
@@ -89,18 +91,12 @@ def _from_run(run: Path, model: Path) -> Trained:
         )
         root = Path(data["root"])
         check_classes(config["classes"])
-        if len(config["classes"]) > 2:
-            raise ModelError(
-                f"{run} has {len(config['classes'])} classes, and export can write models for two "
-                "classes only; evaluate the run's model.keras in Keras"
-            )
-        negative, positive = config["classes"]
         if not data["files"]["Train"] or not data["files"]["Valid"]:
             raise ValueError("data.json lists no images")  # noqa: TRY301 - handled like the others
         summary = ("epochs", "best_epoch", "stopped", "backend", "versions")
         return Trained(
             path=model,
-            classes=(negative, positive),
+            classes=tuple(config["classes"]),
             preprocessing=preprocessing_from(config["preprocessing"]),
             # The trainer divides by 255.
             input_range="0..1",

@@ -58,7 +58,7 @@ def export(
     ] = None,
     calibration_images: Annotated[
         int,
-        typer.Option(help="Number of training images to calibrate on, half from each class."),
+        typer.Option(help="Number of training images to calibrate on, equally many of each class."),
     ] = _QUANTIZATION.calibration_images,
     seed: Annotated[
         int, typer.Option(min=0, help="Seed for choosing the calibration images.")
@@ -91,14 +91,18 @@ def export(
         int, typer.Option(help="Bits of the weights of dense layers, 8 or 4; 4 halves the file.")
     ] = _QUANTIZATION.dense_bits,
     threshold: Annotated[
-        float,
-        typer.Option(help="Recorded in the manifest: a score above it is the positive class."),
-    ] = THRESHOLD,
+        float | None,
+        typer.Option(
+            help="Recorded in the manifest. Two classes: a score above it is the positive class. "
+            "More: a score below it is uncertain.",
+            show_default=f"{THRESHOLD}; for more than two classes, none",
+        ),
+    ] = None,
     classes: Annotated[
         str | None,
         typer.Option(
-            metavar="NEGATIVE,POSITIVE",
-            help="Class names.",
+            metavar="NAMES",
+            help="Class names in the order of the outputs; of two, the positive one last.",
             show_default="Fake,Real",
             rich_help_panel=_BARE,
         ),
@@ -167,7 +171,7 @@ def export(
         raise UsageError(f"--calibration-images must be at least 2, not {calibration_images}")
     trained = find(
         source,
-        parsing.classes("Fake,Real" if classes is None else classes),
+        parsing.class_names("Fake,Real" if classes is None else classes),
         Preprocessing(
             size=150 if image_size is None else image_size,
             resize="nearest" if resize is None else resize,

@@ -15,14 +15,6 @@ def class_names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(","))
 
 
-def classes(text: str) -> tuple[str, str]:
-    """Parse ``Fake,Real``: the negative and the positive class."""
-    names = tuple(name.strip() for name in text.split(","))
-    if len(names) != 2:
-        raise UsageError(f"--classes takes two names, NEGATIVE,POSITIVE, not {text!r}")
-    return names[0], names[1]
-
-
 def whole_numbers(text: str, option: str) -> tuple[int, ...]:
     """Parse whole numbers, as in ``32,64``."""
     try:

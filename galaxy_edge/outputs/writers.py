@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Protocol, TextIO
 
+from galaxy_edge.decision import Scores
 from galaxy_edge.outputs.text import csv_line, printable
 from galaxy_edge.results import Prediction, columns
 
@@ -69,7 +70,13 @@ class TableWriter:
         self._last = classes[-1]
         self._colour = colour
         self._width = max(len(name) for name in (*classes, *statuses, "verdict"))
-        self._stream.write(f"{'verdict':<{self._width}}  {'score':>6}  path\n")
+        # With three or more classes, the runner-up says how close the decision was.
+        self._best_two = len(classes) > 2
+        self._score_width = 6
+        if self._best_two:
+            self._score_width = 2 * (max(map(len, classes)) + 7) + 2
+        title = f"{'best two':<{self._score_width}}" if self._best_two else f"{'score':>6}"
+        self._stream.write(f"{'verdict':<{self._width}}  {title}  path\n")
 
     def write(self, prediction: Prediction) -> None:
         """Write one row."""
@@ -77,12 +84,15 @@ class TableWriter:
         verdict = prediction.label or prediction.status
         if prediction.score is None:
             score, name = "-", f"{name}: {prediction.error}"
+        elif self._best_two:
+            score = _best_two(prediction.scores)
         else:
             score = f"{prediction.score:.4f}"
         cell = f"{verdict:<{self._width}}"
         if self._colour:
             cell = f"\x1b[{self._shade(prediction)}m{cell}\x1b[0m"
-        self._stream.write(f"{cell}  {score:>6}  {printable(name)}\n")
+        align = "<" if self._best_two else ">"
+        self._stream.write(f"{cell}  {score:{align}{self._score_width}}  {printable(name)}\n")
 
     def _shade(self, prediction: Prediction) -> int:
         """Red for an error, grey for no label, green for the last class, yellow for the others."""
@@ -91,3 +101,8 @@ class TableWriter:
         if prediction.label is None:
             return 90
         return 32 if prediction.label == self._last else 33
+
+
+def _best_two(scores: Scores) -> str:
+    ranked = sorted(scores.items(), key=lambda item: -(item[1] or 0))
+    return ", ".join(f"{name} {score:.4f}" for name, score in ranked[:2])

@@ -134,6 +134,12 @@ def test_a_catalogue_trains_like_folders(tmp_path: Path, cli: Cli):
         "path": "name", "label": "colour", "split": None, "valid": 0.2,
     }  # fmt: skip
     assert json.loads((output / "metrics.json").read_text())["Valid"]["accuracy"] > 1 / 3
+    labelled = folders(tmp_path / "other", train=1, valid=8) / "Valid"
+    rows, metrics = measured(output, tmp_path / "stamps", labelled, cli)
+    right = [row["label"] == NAMES[int(Path(row["path"]).stem) % 3] for row in rows]
+    assert len(right) == 120
+    assert np.mean(right) > 1 / 3
+    assert metrics["overall"]["images"] == 24
 
 
 @pytest.mark.parametrize(
@@ -192,8 +198,37 @@ def test_the_temperature_of_classes_undoes_overconfidence():
     assert class_temperature(right, labels) == 1.0
 
 
-def test_export_says_that_it_writes_two_classes_only(run: Path, cli: Cli):
-    code, out, err = cli("export", run)
-    assert (code, out) == (3, "")
-    assert "has 3 classes, and export can write models for two classes only" in err
-    assert "damaged" not in err
+def measured(run: Path, images: Path, labelled: Path, cli: Cli) -> tuple[list[dict], dict]:
+    """Export --quantize, predict to Parquet and evaluate: the rows and the metrics."""
+    import pyarrow.parquet
+
+    model, rows, report = (run.parent / name for name in ("m.onnx", "v.parquet", "report"))
+    limits = (
+        "--min-speedup",
+        0,
+        "--max-flips",
+        10,
+        "--max-accuracy-drop",
+        10,
+        "--max-auc-drop",
+        0.1,
+    )
+    code, _, err = cli("export", run, "--quantize", *limits, "-o", model)
+    assert code == 0, err
+    code, _, err = cli("predict", images, "-m", model, "-o", rows)
+    assert code == 0, err
+    code, _, err = cli("evaluate", labelled, "-m", model, "-o", report, "-q")
+    assert code == 0, err
+    assert (report / "report.html").exists()
+    return (
+        pyarrow.parquet.read_table(rows).to_pylist(),
+        json.loads((report / "metrics.json").read_text()),
+    )
+
+
+def test_a_run_is_exported_used_and_measured(run: Path, data: Path, cli: Cli):
+    rows, metrics = measured(run, data / "Valid" / "red", data / "Valid", cli)
+    assert [row["label"] for row in rows].count("red") >= 6
+    assert sum(rows[0][f"p_{name}"] for name in NAMES) == pytest.approx(1, abs=1e-5)
+    assert rows[0]["score"] == max(rows[0][f"p_{name}"] for name in NAMES)
+    assert metrics["overall"]["accuracy"] > 0.8

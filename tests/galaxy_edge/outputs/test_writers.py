@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from galaxy_edge.decision import Scores
 from galaxy_edge.outputs import columnar
 from galaxy_edge.outputs.text import csv_text
 from galaxy_edge.outputs.writers import CsvWriter, JsonLinesWriter, TableWriter
@@ -41,6 +42,19 @@ def written(
     for row in rows:
         out.write(row)
     return stream.getvalue()
+
+
+def test_the_table_for_many_classes_shows_the_best_two():
+    row = Prediction(
+        "a.png", "a.png", "uncertain", None, None, 0.5, Scores(MANY, (0.1, 0.5, 0.4)), None, 0.6,
+        "m.onnx", "0" * 64, "CPU",
+    )  # fmt: skip
+    stream = io.StringIO()
+    TableWriter(stream, MANY, ("error", "uncertain")).write(row)
+    lines = stream.getvalue().splitlines()
+    assert lines[0].split() == ["verdict", "best", "two", "path"]
+    assert f"{MANY[1]} 0.5000, {MANY[2]} 0.4000" in lines[1]
+    assert lines[0].index("path") == lines[1].index("a.png")
 
 
 def csv_rows(text: str) -> list[dict[str, Any]]:
@@ -136,7 +150,8 @@ def test_the_table_has_a_header_and_one_line_per_row(
     text = written("table", *given_)
     assert len(text.splitlines()) == len(given_[1]) + 1
     assert "\x1b" not in text
-    assert re.match(r"verdict +score  path\n", text)
+    scores = "score" if len(given_[0]) == 2 else "best two"
+    assert re.match(rf"verdict +{scores} +path\n", text)
 
 
 def test_the_table_shows_verdicts_and_reasons():
