@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from galaxy_edge.cli import parsing
 from galaxy_edge.cli.extras import importing
-from galaxy_edge.cli.options import Quiet
+from galaxy_edge.cli.options import Bands, BitDepth, Minimum, Quiet, Softening, StretchRange
 from galaxy_edge.cli.resume_hint import resume_hint
+from galaxy_edge.inputs.preprocessing import Stretch
 from galaxy_edge_train.synthesis.config import SynthesisConfig
 
 _DEFAULT = SynthesisConfig()
@@ -70,6 +72,11 @@ def synthesize(
         int, typer.Option(help="Images per training step.", rich_help_panel=_TRAINING)
     ] = _DEFAULT.batch_size,
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = _DEFAULT.seed,
+    bands: Bands = None,
+    stretch: StretchRange = None,
+    q: Softening = None,
+    minimum: Minimum = None,
+    bit_depth: BitDepth = None,
     quiet: Quiet = False,
 ) -> None:
     """Make a data set of real and synthetic images from real cutouts.
@@ -91,6 +98,7 @@ def synthesize(
         minutes=minutes,
         batch_size=batch_size,
         seed=seed,
+        stretch=Stretch(**parsing.stretch(bands, minimum, stretch, q, bit_depth)),
     )
     with resume_hint(output):
         made = make(reals, output, config, resume=resume, quiet=quiet)

@@ -17,7 +17,9 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from galaxy_edge.inputs import images
 from galaxy_edge.inputs.images import Pixels
+from galaxy_edge.inputs.preprocessing import Stretch
 from galaxy_edge_train.generators import FAMILIES, Generator, training
 from galaxy_edge_train.generators.generator import to_floats
 from galaxy_edge_train.generators.training import Progress
@@ -273,3 +275,26 @@ def test_a_folder_without_readable_images_says_why(tmp_path: Path, cli: Cli):
     code, _, err = cli("synthesize", tmp_path / "bad", "-o", tmp_path / "o")
     assert code == 2
     assert "rubbish.png: " in err
+
+
+def test_the_options_for_fits_reach_the_images_and_the_configuration(tmp_path: Path, cli: Cli):
+    fits = pytest.importorskip("astropy.io.fits")
+    folder = tmp_path / "reals"
+    folder.mkdir()
+    for seed in range(30):
+        flux = galaxy(seed, SIZE)[..., 0].astype(np.float32) * 10
+        fits.PrimaryHDU(flux).writeto(folder / f"{seed}.fits")
+    options = ("--minimum", 100, "--stretch", 700, "--q", 4, "--bit-depth", 12, "--bands", "i,r,g")
+    code, _, err = cli(
+        "synthesize", folder, "-o", tmp_path / "out", "--generator", "vae", *QUICK, *options
+    )
+    assert code == 0, err
+    asked = Stretch(("i", "r", "g"), 100, 700, 4, 12)
+    expected = {images.read(path, asked).tobytes() for path in folder.iterdir()}
+    written = pixels(tmp_path / "out" / "Train" / "Real")
+    assert written
+    assert set(written) <= expected
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert config["stretch"] == {
+        "bands": ["i", "r", "g"], "minimum": 100, "stretch": 700, "q": 4, "bit_depth": 12,
+    }  # fmt: skip

@@ -6,11 +6,11 @@ Importing this module does not import Keras, so that the command line can take i
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from galaxy_edge.errors import UsageError
-from galaxy_edge.inputs.preprocessing import Preprocessing
+from galaxy_edge.inputs.preprocessing import Preprocessing, Stretch, preprocessing_document
 from galaxy_edge_train.families import FAMILY_NAMES, MULTIPLE, Budget
 
 
@@ -28,6 +28,7 @@ class SynthesisConfig:
             for no limit. With a limit, the number of epochs depends on the machine.
         batch_size: images per training step.
         seed: seed of weights, order, symmetries, noise and samples.
+        stretch: how FITS and 16-bit images become RGB.
     """
 
     families: tuple[str, ...] = ("diffusion",)
@@ -38,6 +39,7 @@ class SynthesisConfig:
     minutes: float | None = None
     batch_size: int = 32
     seed: int = 0
+    stretch: Stretch = field(default_factory=Stretch)
 
     def __post_init__(self) -> None:
         for name in self.families:
@@ -71,8 +73,11 @@ class SynthesisConfig:
     @property
     def preprocessing(self) -> Preprocessing:
         """How a real image of any size becomes a cutout: an antialiased Lanczos resize."""
-        return Preprocessing(size=self.size, resize="lanczos")
+        return Preprocessing(size=self.size, resize="lanczos", stretch=self.stretch)
 
     def document(self) -> dict[str, Any]:
         """The configuration as JSON-ready values."""
-        return asdict(self) | {"families": list(self.families)}
+        return asdict(self) | {
+            "families": list(self.families),
+            "stretch": preprocessing_document(self.preprocessing)["stretch"],
+        }
