@@ -53,7 +53,10 @@ def convert(
 
     def scores(image: tf.Tensor) -> dict[str, tf.Tensor]:
         given = traced.function(_scaled(tf.cast(image, tf.float32), input_range))[0]
-        return {output: given if activation is None else _ACTIVATIONS[activation](given)}
+        if activation is not None:
+            given = _ACTIVATIONS[activation](given)
+        # Of two probabilities, the file gives the second, P(positive).
+        return {output: given[:, 1:] if given.shape[-1] == 2 else given}
 
     try:
         with _silent():

@@ -77,18 +77,18 @@ def keras_scores(
         activation: what to apply to its output; None for nothing.
 
     Returns:
-        float32 [N, 1], or [N, C].
+        float32 [N, 1], P(positive), or [N, C] for three or more classes.
     """
     output = model.predict_on_batch(scaled(images, input_range))
     scores: Scores = np.asarray(output).astype(np.float32)
     if activation == "softmax":
         powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+        scores = powers / powers.sum(axis=1, keepdims=True)
     if activation == "sigmoid":
         # exp of a large number is infinite, which gives the right score, 0.
         with np.errstate(over="ignore"):
-            return np.asarray(1 / (1 + np.exp(-scores)))
-    return scores
+            scores = np.asarray(1 / (1 + np.exp(-scores)), np.float32)
+    return scores[:, 1:] if scores.shape[1] == 2 else scores
 
 
 def check_parity(

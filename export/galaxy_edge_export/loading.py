@@ -25,7 +25,7 @@ def load(trained: Trained) -> keras.Model:
     """Load the Keras model.
 
     Returns:
-        A model that maps float32 [N, size, size, 3] to [N, 1] for two classes, to [N, C] for more.
+        A model that maps float32 [N, size, size, 3] to [N, 1] or [N, C].
 
     Raises:
         UsageError: Keras does not run on TensorFlow, which the conversion needs.
@@ -138,7 +138,7 @@ def _check_shapes(model: keras.Model, trained: Trained) -> None:
             f"{trained.path} takes input of shape {takes}, not (None, {size}, {size}, 3); {advice}"
         )
     width = score_width(trained.classes)
-    if gives == (None, width):
+    if gives == (None, width) or (width == 1 and gives == (None, 2)):
         return
     if isinstance(gives, tuple) and len(gives) == 2 and (gives[1] or 0) > 2:
         raise ModelError(
@@ -151,15 +151,9 @@ def _check_shapes(model: keras.Model, trained: Trained) -> None:
             f"{trained.path} gives output of shape {gives}, not (None, {width}) for "
             f'{width} classes; end the model in Dense({width}, activation="softmax")'
         )
-    if gives == (None, 2):
-        raise ModelError(
-            f"{trained.path} gives output of shape (None, 2), one number for each class, not "
-            "(None, 1); export needs one score per image: end the model in Dense(1, "
-            'activation="sigmoid") instead and train it again'
-        )
     raise ModelError(
         f"{trained.path} gives output of shape {gives}, not (None, 1); export needs a model "
-        "with one score per image, or with one per class for three or more classes"
+        "with one score per image or one per class"
     )
 
 

@@ -1,8 +1,8 @@
 """Show that a model gives probabilities, or say what it gives instead.
 
 The output is followed back through the model, with the interval that each operator can give. A
-sigmoid gives 0 to 1, and so does the mean of two sigmoids; a dense layer can give anything. For
-three or more classes, the output must be a softmax: its numbers are sure to add up to 1.
+sigmoid gives 0 to 1, and so does the mean of two sigmoids; a dense layer can give anything. With
+one number per class, the output must be a softmax: its numbers are sure to add up to 1.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ def check(traced: Traced, activation: Activation | None) -> None:
     width = traced.output.shape[-1]
     if activation == ("softmax" if width == 1 else "sigmoid"):
         raise UsageError(
-            "--activation softmax is for three or more classes, and the model gives one number; "
-            "use --activation sigmoid"
+            "--activation softmax is for one number per class, and the model gives one for each "
+            "image; use --activation sigmoid"
             if width == 1
-            else "--activation sigmoid is for two classes: the probabilities of three or more must "
-            "add up to 1; use --activation softmax"
+            else "--activation sigmoid is for one number per image: the probabilities of several "
+            "classes must add up to 1; use --activation softmax"
         )
     if operator.type == "Softmax" and operator.inputs[0].shape[-1] == 1:
         raise ModelError(

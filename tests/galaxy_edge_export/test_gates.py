@@ -73,7 +73,7 @@ def test_a_slower_file_fails(speedup: float):
 
 
 def all_half(images: np.ndarray) -> np.ndarray:
-    return np.full(len(images), 0.5, np.float32)
+    return np.full((len(images), 1), 0.5, np.float32)
 
 
 class Shifted:
@@ -92,6 +92,19 @@ def test_a_float_file_that_differs_from_keras_is_refused(by: float):
     assert check_parity(all_half, Shifted(0), images) == 0
     with pytest.raises(GateError, match="batch size 1"):
         check_parity(all_half, Shifted(by), images)
+
+
+def test_every_class_is_compared():
+    class OffInOneClass(Shifted):
+        def run(self, images: np.ndarray) -> Result:
+            return Result(np.tile(np.float32([0.4, 0.3, 0.3]), (len(images), 1)))
+
+    def keras(images: np.ndarray) -> np.ndarray:
+        return np.tile(np.float32([0.4, 0.2, 0.4]), (len(images), 1))
+
+    images = np.zeros((32, 4, 4, 3), np.uint8)
+    with pytest.raises(GateError, match="differs from Keras by 1.00e-01"):
+        check_parity(keras, OffInOneClass(0), images)
 
 
 def test_a_difference_at_only_one_batch_size_is_found():

@@ -85,14 +85,3 @@ def test_what_is_provably_a_probability_is_accepted(
     saved(build(), tmp_path / "m.keras")
     code, _, err = cli("export", tmp_path / "m.keras", *OPTIONS, "-q")
     assert code == 0, err
-
-
-def test_two_units_are_refused_with_advice(tmp_path: Path, cli: Cli):
-    keras.utils.set_random_seed(1)
-    model = keras.Sequential(
-        [keras.Input((SIZE, SIZE, 3)), layers.Flatten(), layers.Dense(2, activation="softmax")]
-    )
-    model.save(tmp_path / "m.keras")
-    code, _, err = cli("export", tmp_path / "m.keras", *OPTIONS)
-    assert code == 3
-    assert 'Dense(1, activation="sigmoid")' in err

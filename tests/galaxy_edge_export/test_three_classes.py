@@ -100,7 +100,7 @@ def test_softmax_can_be_added_to_logits(tmp_path: Path, cli: Cli):
     [
         ("sigmoid", 3, (), 3, "need not add up to 1"),
         ("softmax", 4, (), 3, "gives 4 numbers per image, and there are 3 classes"),
-        ("sigmoid", 1, (), 3, "for 3 classes; end the model in Dense(3"),
+        ("softmax", 2, (), 3, "for 3 classes; end the model in Dense(3"),
         (None, 3, ("--activation", "sigmoid"), 2, "use --activation softmax"),
         ("softmax", 3, ("--activation", "softmax"), 2, "gives probabilities already"),
     ],
@@ -114,6 +114,26 @@ def test_other_outputs_are_refused(
     assert (found, out) == (code, "")
     assert words in err
     assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]
+
+
+@pytest.mark.parametrize("options", [(), ("--half",)])
+@pytest.mark.parametrize("last", ["softmax", None])
+def test_two_units_give_the_probability_of_the_second_class(
+    tmp_path: Path, cli: Cli, last: str | None, options: tuple[str, ...]
+):
+    network(last, 2).save(tmp_path / "m.keras")
+    given = ("--image-size", SIZE, "--classes", "bogus,real", "--input-range", "0..1", "-q")
+    added = ("--activation", "softmax") if last is None else ()
+    code, out, err = cli("export", tmp_path / "m.keras", *given, *added, *options)
+    assert (code, err) == (0, "")
+    predictor = Predictor(out.strip())
+    assert predictor.manifest.outputs.scores == "score"
+    assert predictor.manifest.decision.threshold == 0.5
+    png = encoded(galaxy(3, 40))
+    pixels = decode(png, predictor.preprocessing)[None] / np.float32(255)
+    expected = network("softmax", 2).predict(pixels, verbose=0)[0]
+    scores = predictor.predict(png).scores
+    assert [*scores.values()] == pytest.approx(expected, abs=1e-3 if options else 1e-5)
 
 
 def test_names_of_classes_are_checked_first(model: Path, cli: Cli):
