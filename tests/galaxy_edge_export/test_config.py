@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 from galaxy_edge.cli.export import export as command
-from galaxy_edge_export.config import THRESHOLD, Limits, Quantization
+from galaxy_edge_export.config import Limits, Quantization
 from galaxy_edge_export.export import prepare
 from tests.galaxy_edge.test_imports import HEAVY, RUN, loaded_after
 
@@ -23,8 +23,9 @@ def test_the_command_line_has_the_defaults_of_the_export():
     names = ("data", "calibration_images", "seed", "target", "portable", "dense_bits")
     chosen = {name: defaults[name] for name in names}
     assert Quantization(limits=limits, **chosen) == Quantization()
-    assert defaults["threshold"] == THRESHOLD
-    assert inspect.signature(prepare).parameters["threshold"].default == THRESHOLD
+    # None means `THRESHOLD` for two classes, and no threshold for more.
+    assert defaults["threshold"] is None
+    assert inspect.signature(prepare).parameters["threshold"].default is None
 
 
 @pytest.mark.parametrize(
