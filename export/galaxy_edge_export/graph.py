@@ -122,3 +122,12 @@ def _replace(field, items) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN
     kept = list(items)
     del field[:]
     field.extend(kept)
+
+
+def readers(model: onnx.ModelProto) -> dict[str, list[onnx.NodeProto]]:
+    """The nodes that read each tensor, by the name of the tensor."""
+    found: dict[str, list[onnx.NodeProto]] = {}
+    for node in model.graph.node:
+        for name in node.input:
+            found.setdefault(name, []).append(node)
+    return found

@@ -44,10 +44,7 @@ def with_integer_input(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def _head(model: onnx.ModelProto) -> list[onnx.NodeProto]:
     """The nodes that only read each other, from the image to the first QuantizeLinear."""
-    readers: dict[str, list[onnx.NodeProto]] = {}
-    for node in model.graph.node:
-        for name in node.input:
-            readers.setdefault(name, []).append(node)
+    readers = graph.readers(model)
     head: list[onnx.NodeProto] = []
     tensor = INPUT_NAME
     while len(found := readers.get(tensor, ())) == 1:

@@ -120,10 +120,7 @@ def with_folded_pool(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _pair(model: onnx.ModelProto, constants: _Constants) -> _Pair | None:
-    readers: dict[str, list[onnx.NodeProto]] = {}
-    for node in model.graph.node:
-        for name in node.input:
-            readers.setdefault(name, []).append(node)
+    readers = graph.readers(model)
     path: list[onnx.NodeProto] = []
     name = INPUT_NAME
     while len(path) < len(_PATTERN) and len(readers.get(name, ())) == 1:

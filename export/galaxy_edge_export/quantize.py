@@ -22,6 +22,7 @@ from onnxruntime.quantization import (
 
 from galaxy_edge.inputs.images import Pixels
 from galaxy_edge.manifest import INPUT_NAME
+from galaxy_edge_export import graph
 from galaxy_edge_export.bias import with_corrected_biases, with_own_biases
 from galaxy_edge_export.nibbles import with_rounded_weights
 
@@ -89,10 +90,7 @@ def _image_scale(model: onnx.ModelProto) -> dict[str, list[dict[str, Any]]]:
     image is shifted, too.
     """
     constants = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
-    readers: dict[str, list[onnx.NodeProto]] = {}
-    for node in model.graph.node:
-        for name in node.input:
-            readers.setdefault(name, []).append(node)
+    readers = graph.readers(model)
     one: Any = np.float32(1)
     scale, offset, tensor = one, one * 0, INPUT_NAME
     while len(readers.get(tensor, [])) == 1:
