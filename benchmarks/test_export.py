@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import pytest
 
-from galaxy_edge_train import network
+from galaxy_edge_train import networks
 from galaxy_edge_train.config import NetworkConfig
 from tests.conftest import make_data
 
@@ -33,7 +33,7 @@ def test_export(benchmark: Any, tmp_path: Path, form: str):
     keras.utils.set_random_seed(0)
     # When nothing is timed, a small network is enough to show that it runs.
     config = NetworkConfig() if benchmark.enabled else NetworkConfig(filters=(4, 8), dense_units=8)
-    network.build(config, 150).save(tmp_path / "model.keras")
+    networks.build(config, 150).save(tmp_path / "model.keras")
     data = make_data(tmp_path / "data", train=64, valid=32)
     output = tmp_path / "model.onnx"
     command = [sys.executable, "-m", "galaxy_edge", "export", tmp_path / "model.keras"]

@@ -14,7 +14,7 @@ import pytest
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
 from galaxy_edge.inputs.preprocessing import Preprocessing
-from galaxy_edge_train import network
+from galaxy_edge_train import networks
 from galaxy_edge_train.batches import Batches
 from galaxy_edge_train.config import AugmentConfig, NetworkConfig
 
@@ -27,7 +27,7 @@ LABELS = RNG.integers(0, 2, 320, dtype=np.uint8)
 @pytest.fixture(scope="module")
 def model() -> keras.Model:
     keras.utils.set_random_seed(0)
-    built = network.build(NetworkConfig(), 150)
+    built = networks.build(NetworkConfig(), 150)
     built.compile(optimizer=keras.optimizers.Adam(0.001), loss="binary_crossentropy")
     return built
 

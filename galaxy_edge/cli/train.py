@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from galaxy_edge.cli import parsing
+from galaxy_edge.cli import training_options as options
 from galaxy_edge.cli.extras import importing
 from galaxy_edge.cli.options import Bands, BitDepth, Minimum, Quiet, Softening, StretchRange
 from galaxy_edge.cli.resume_hint import resume_hint
 from galaxy_edge.errors import UsageError
-from galaxy_edge.inputs.preprocessing import Preprocessing, Resize, Stretch
+from galaxy_edge.inputs.preprocessing import Preprocessing, Stretch
 from galaxy_edge.inputs.tables import Columns
-from galaxy_edge_train.config import (
-    Augment,
-    AugmentConfig,
-    ClassWeights,
-    NetworkConfig,
-    TrainConfig,
-)
+from galaxy_edge_train.config import AugmentConfig, NetworkConfig, TrainConfig
+from galaxy_edge_train.recipes import RECIPES
 
 _DEFAULT = TrainConfig()
 _PREPROCESSING = _DEFAULT.preprocessing
@@ -28,12 +24,9 @@ _STRETCH = _PREPROCESSING.stretch
 _AUGMENT = _DEFAULT.augment
 _NET = _DEFAULT.network
 
+T = TypeVar("T")
+
 _CATALOGUE_PANEL = "A catalogue instead of folders"
-_IMAGES_PANEL = "Images"
-_AUGMENTATION_PANEL = "Augmentation"
-_DEGRADATION_PANEL = "Degradation against shortcuts: half of the training images of both classes"
-_NETWORK_PANEL = "Network"
-_OPTIMISATION_PANEL = "Optimisation"
 
 
 def _columns(
@@ -61,6 +54,10 @@ def _classes(data: Path, catalogue: Columns | None, given: str | None) -> tuple[
     if given is not None:
         return parsing.class_names(given)
     return classes_in(data) if catalogue is None else read(data, catalogue).classes
+
+
+def _given(value: T | None, default: T) -> T:
+    return default if value is None else value
 
 
 def _number_or(word: str, number: float | None) -> str:
@@ -120,159 +117,36 @@ def train(
             rich_help_panel=_CATALOGUE_PANEL,
         ),
     ] = None,
-    image_size: Annotated[
-        int,
-        typer.Option(help="Height and width of the input, pixels.", rich_help_panel=_IMAGES_PANEL),
-    ] = _PREPROCESSING.size,
-    resize: Annotated[
-        Resize, typer.Option(help="Resize filter.", rich_help_panel=_IMAGES_PANEL)
-    ] = _PREPROCESSING.resize,
-    working_size: Annotated[
-        int | None,
-        typer.Option(
-            help="Reduce larger images to this size first, pixels, with a Lanczos filter.",
-            show_default="off",
-            rich_help_panel=_IMAGES_PANEL,
-        ),
-    ] = _PREPROCESSING.working_size,
-    augment: Annotated[
-        Augment,
-        typer.Option(
-            help="documented: all of the below; exact: only flips and quarter turns; none: off.",
-            rich_help_panel=_AUGMENTATION_PANEL,
-        ),
-    ] = _AUGMENT.kind,
-    rotation: Annotated[
-        float,
-        typer.Option(
-            help="Largest rotation to either side, degrees.", rich_help_panel=_AUGMENTATION_PANEL
-        ),
-    ] = _AUGMENT.rotation,
-    width_shift: Annotated[
-        float,
-        typer.Option(
-            help="Largest shift, as a fraction of the width.", rich_help_panel=_AUGMENTATION_PANEL
-        ),
-    ] = _AUGMENT.width_shift,
-    height_shift: Annotated[
-        float,
-        typer.Option(
-            help="Largest shift, as a fraction of the height.", rich_help_panel=_AUGMENTATION_PANEL
-        ),
-    ] = _AUGMENT.height_shift,
-    shear: Annotated[
-        float,
-        typer.Option(
-            help="Largest shear angle to either side, degrees.",
-            rich_help_panel=_AUGMENTATION_PANEL,
-        ),
-    ] = _AUGMENT.shear,
-    zoom: Annotated[
-        float,
-        typer.Option(
-            help="Scale each axis by a factor from 1 - ZOOM to 1 + ZOOM.",
-            rich_help_panel=_AUGMENTATION_PANEL,
-        ),
-    ] = _AUGMENT.zoom,
-    flip: Annotated[
-        bool,
-        typer.Option(
-            help="Mirror left and right half of the time.", rich_help_panel=_AUGMENTATION_PANEL
-        ),
-    ] = _AUGMENT.horizontal_flip,
-    jpeg_quality: Annotated[
-        int,
-        typer.Option(
-            help="Compress with a JPEG quality from this to 100.",
-            show_default="100, off",
-            rich_help_panel=_DEGRADATION_PANEL,
-        ),
-    ] = _AUGMENT.jpeg_quality,
-    resample: Annotated[
-        float,
-        typer.Option(
-            help="Reduce the size by up to this fraction, then enlarge again.",
-            show_default="off",
-            rich_help_panel=_DEGRADATION_PANEL,
-        ),
-    ] = _AUGMENT.resample,
-    noise: Annotated[
-        float,
-        typer.Option(
-            help="Add noise with a standard deviation of up to this, grey levels.",
-            show_default="off",
-            rich_help_panel=_DEGRADATION_PANEL,
-        ),
-    ] = _AUGMENT.noise,
-    restretch: Annotated[
-        float,
-        typer.Option(
-            help="Raise the brightness to a power of up to 1 + this, or its inverse.",
-            show_default="off",
-            rich_help_panel=_DEGRADATION_PANEL,
-        ),
-    ] = _AUGMENT.restretch,
-    filters: Annotated[
-        str, typer.Option(help="Channels of each convolution.", rich_help_panel=_NETWORK_PANEL)
-    ] = ",".join(map(str, _NET.filters)),
-    kernel_size: Annotated[
-        int,
-        typer.Option(
-            help="Kernel size of each convolution, pixels.", rich_help_panel=_NETWORK_PANEL
-        ),
-    ] = _NET.kernel_size,
-    pool_size: Annotated[
-        int, typer.Option(help="Size of each max pool, pixels.", rich_help_panel=_NETWORK_PANEL)
-    ] = _NET.pool_size,
-    dense_units: Annotated[
-        int, typer.Option(help="Units of the dense layer.", rich_help_panel=_NETWORK_PANEL)
-    ] = _NET.dense_units,
-    dropout: Annotated[
-        float, typer.Option(help="Fraction of dense units dropped.", rich_help_panel=_NETWORK_PANEL)
-    ] = _NET.dropout,
-    learning_rate: Annotated[
-        float, typer.Option(help="Learning rate of Adam.", rich_help_panel=_OPTIMISATION_PANEL)
-    ] = _DEFAULT.learning_rate,
-    batch_size: Annotated[
-        int, typer.Option(help="Images per training step.", rich_help_panel=_OPTIMISATION_PANEL)
-    ] = _DEFAULT.batch_size,
-    epochs: Annotated[
-        int, typer.Option(help="Maximum number of epochs.", rich_help_panel=_OPTIMISATION_PANEL)
-    ] = _DEFAULT.epochs,
-    patience: Annotated[
-        int,
-        typer.Option(
-            help="Stop after this many epochs without a better validation loss.",
-            rich_help_panel=_OPTIMISATION_PANEL,
-        ),
-    ] = _DEFAULT.patience,
-    stop_at_accuracy: Annotated[
-        str,
-        typer.Option(
-            help="Stop at this validation accuracy, or `off`.",
-            metavar="X|off",
-            rich_help_panel=_OPTIMISATION_PANEL,
-        ),
-    ] = _number_or("off", _DEFAULT.stop_at_accuracy),
-    calibrate: Annotated[
-        bool,
-        typer.Option(
-            "--calibrate",
-            help="Make the scores probabilities: fit a temperature on Valid/ and fold it into the "
-            "last layer.",
-            rich_help_panel=_OPTIMISATION_PANEL,
-        ),
-    ] = _DEFAULT.calibrate,
-    seed: Annotated[
-        int, typer.Option(help="Seed of all random numbers.", rich_help_panel=_OPTIMISATION_PANEL)
-    ] = _DEFAULT.seed,
-    class_weights: Annotated[
-        ClassWeights,
-        typer.Option(
-            help="balanced: every class counts the same, whatever its number of images.",
-            rich_help_panel=_OPTIMISATION_PANEL,
-        ),
-    ] = _DEFAULT.class_weights,
+    image_size: options.ImageSize = None,
+    resize: options.ResizeFilter = None,
+    working_size: options.WorkingSize = _PREPROCESSING.working_size,
+    augment: options.Augmentation = None,
+    rotation: options.Rotation = _AUGMENT.rotation,
+    width_shift: options.WidthShift = _AUGMENT.width_shift,
+    height_shift: options.HeightShift = _AUGMENT.height_shift,
+    shear: options.Shear = _AUGMENT.shear,
+    zoom: options.Zoom = _AUGMENT.zoom,
+    flip: options.Flip = _AUGMENT.horizontal_flip,
+    pixel_shift: options.PixelShift = None,
+    jpeg_quality: options.JpegQuality = _AUGMENT.jpeg_quality,
+    resample: options.Resample = _AUGMENT.resample,
+    noise: options.Noise = _AUGMENT.noise,
+    restretch: options.Restretch = _AUGMENT.restretch,
+    network: options.Network = "documented",
+    filters: options.Filters = ",".join(map(str, _NET.filters)),
+    kernel_size: options.KernelSize = _NET.kernel_size,
+    pool_size: options.PoolSize = _NET.pool_size,
+    dense_units: options.DenseUnits = _NET.dense_units,
+    dropout: options.Dropout = _NET.dropout,
+    learning_rate: options.LearningRate = None,
+    schedule: options.LearningSchedule = None,
+    batch_size: options.BatchSize = _DEFAULT.batch_size,
+    epochs: options.Epochs = None,
+    patience: options.Patience = None,
+    stop_at_accuracy: options.StopAtAccuracy = None,
+    calibrate: options.Calibrate = _DEFAULT.calibrate,
+    seed: options.Seed = _DEFAULT.seed,
+    class_weights: options.ClassWeighting = _DEFAULT.class_weights,
     skip_unreadable: Annotated[
         bool,
         typer.Option("--skip-unreadable", help="Skip unreadable images and list them."),
@@ -284,7 +158,7 @@ def train(
     bit_depth: BitDepth = _STRETCH.bit_depth,
     quiet: Quiet = False,
 ) -> None:
-    """Train the documented network on labelled folders of cutouts, or on a catalogue.
+    """Train a network on labelled folders of cutouts, or on a catalogue.
 
     Creates a run folder with the model (model.keras, model.h5), the configuration, the digests of
     the data, the history, the metrics and four figures. The defaults are the documented set-up.
@@ -294,16 +168,18 @@ def train(
         from galaxy_edge_train.fit import train as fit
 
     catalogue = _columns(data, path_column, label_column, split_column, valid)
+    recipe = RECIPES[network]
     config = TrainConfig(
         classes=_classes(data, catalogue, classes),
         catalogue=catalogue,
         preprocessing=Preprocessing(
-            size=image_size,
-            resize=resize,
+            size=_given(image_size, recipe.preprocessing.size),
+            resize=_given(resize, recipe.preprocessing.resize),
             working_size=working_size,
             stretch=Stretch(**parsing.stretch(bands, minimum, stretch, q, bit_depth)),
         ),
         network=NetworkConfig(
+            kind=network,
             filters=parsing.whole_numbers(filters, "--filters"),
             kernel_size=kernel_size,
             pool_size=pool_size,
@@ -311,23 +187,27 @@ def train(
             dropout=dropout,
         ),
         augment=AugmentConfig(
-            kind=augment,
+            kind=_given(augment, recipe.augment.kind),
             rotation=rotation,
             width_shift=width_shift,
             height_shift=height_shift,
             shear=shear,
             zoom=zoom,
             horizontal_flip=flip,
+            pixel_shift=_given(pixel_shift, recipe.augment.pixel_shift),
             jpeg_quality=jpeg_quality,
             resample=resample,
             noise=noise,
             restretch=restretch,
         ),
-        learning_rate=learning_rate,
+        learning_rate=_given(learning_rate, recipe.learning_rate),
+        schedule=_given(schedule, recipe.schedule),
         batch_size=batch_size,
-        epochs=epochs,
-        patience=patience,
-        stop_at_accuracy=parsing.number_or("off", stop_at_accuracy, "--stop-at-accuracy"),
+        epochs=_given(epochs, recipe.epochs),
+        patience=_given(patience, recipe.patience),
+        stop_at_accuracy=recipe.stop_at_accuracy
+        if stop_at_accuracy is None
+        else parsing.number_or("off", stop_at_accuracy, "--stop-at-accuracy"),
         calibrate=calibrate,
         class_weights=class_weights,
         seed=seed,

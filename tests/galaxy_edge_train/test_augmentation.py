@@ -8,7 +8,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from galaxy_edge_train.augmentation import Affine, apply, augment, draw, turn
+from galaxy_edge_train.augmentation import Affine, apply, augment, draw, shift, turn
 from galaxy_edge_train.config import AugmentConfig
 from tests.conftest import galaxy
 
@@ -108,3 +108,21 @@ def test_none_leaves_images_unchanged():
     batch = augment(images, AugmentConfig(kind="none"), np.random.default_rng(0))
     assert np.array_equal(batch, images)
     assert batch.dtype == np.float32
+
+
+def test_a_shift_moves_pixels_and_repeats_the_edge():
+    image = galaxy(4, 6)
+    moved = shift(image, 2, -1)
+    np.testing.assert_array_equal(moved[2:, :-1], image[:-2, 1:])
+    np.testing.assert_array_equal(moved[0], moved[2])
+    np.testing.assert_array_equal(moved[:, -1], moved[:, -2])
+    np.testing.assert_array_equal(shift(image, 0, 0), image)
+
+
+def test_exact_shifts_by_whole_pixels_within_the_range():
+    image = np.zeros((9, 9, 3), np.uint8)
+    image[4, 4] = 255
+    config = AugmentConfig("exact", pixel_shift=2)
+    many = augment(np.repeat(image[None], 300, axis=0), config, np.random.default_rng(0))
+    places = {tuple(np.argwhere(one[..., 0])[0]) for one in many}
+    assert places == {(y, x) for y in range(2, 7) for x in range(2, 7)}

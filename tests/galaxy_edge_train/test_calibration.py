@@ -11,7 +11,7 @@ import pytest
 
 keras = pytest.importorskip("keras")
 
-from galaxy_edge_train import network  # noqa: E402
+from galaxy_edge_train import networks  # noqa: E402
 from galaxy_edge_train.calibration import cross_calibrate, fold, temperature  # noqa: E402
 from galaxy_edge_train.config import NetworkConfig  # noqa: E402
 from tests.conftest import TINY, make_data  # noqa: E402
@@ -53,7 +53,7 @@ def test_even_and_odd_scores_are_calibrated_by_each_other():
 
 def test_folding_divides_the_logits():
     keras.utils.set_random_seed(0)
-    model = network.build(NetworkConfig(filters=(4,), dense_units=8), 16)
+    model = networks.build(NetworkConfig(filters=(4,), dense_units=8), 16)
     images = np.random.default_rng(0).random((32, 16, 16, 3), dtype=np.float32)
     before = model.predict(images, verbose=0)
     fold(model, 2.5)

@@ -13,7 +13,7 @@ import pytest
 
 from galaxy_edge.inputs.images import decode
 from galaxy_edge.inputs.preprocessing import Preprocessing
-from galaxy_edge_train import network
+from galaxy_edge_train import networks
 from galaxy_edge_train.batches import Batches
 from galaxy_edge_train.calibration import class_temperature, cross_calibrate_classes
 from galaxy_edge_train.config import NetworkConfig
@@ -170,8 +170,8 @@ def test_a_folder_takes_no_columns_and_needs_two_classes(data: Path, tmp_path: P
 
 def test_two_classes_keep_the_documented_head_and_three_get_a_softmax():
     config = NetworkConfig()
-    assert network.build(config, 150).count_params() == 10_636_481
-    three = network.build(config, 150, 3)
+    assert networks.build(config, 150).count_params() == 10_636_481
+    three = networks.build(config, 150, 3)
     assert three.count_params() == 10_636_481 + 2 * 129
     assert three.layers[-1].activation.__name__ == "softmax"
 

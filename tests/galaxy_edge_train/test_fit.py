@@ -52,7 +52,8 @@ def test_every_option_reaches_the_configuration(data: Path, tmp_path: Path):
         "--learning-rate", 0.006, "--batch-size", 9, "--epochs", 1, "--patience", 4,
         "--stop-at-accuracy", 0.75, "--seed", 11, "--skip-unreadable", "--bands", "z,r,g",
         "--minimum", 0.5, "--stretch", 2, "--q", 3, "--jpeg-quality", 70, "--resample", 0.3,
-        "--noise", 2.5, "--restretch", 0.2, "--calibrate",
+        "--noise", 2.5, "--restretch", 0.2, "--calibrate", "--pixel-shift", 3,
+        "--schedule", "one-cycle",
     )  # fmt: skip
     assert code == 0
     assert json.loads((run / "config.json").read_text()) == {
@@ -62,14 +63,16 @@ def test_every_option_reaches_the_configuration(data: Path, tmp_path: Path):
             "stretch": {"bands": ["z", "r", "g"], "minimum": 0.5, "stretch": 2.0, "q": 3.0},
         },
         "network": {
-            "filters": [3], "kernel_size": 5, "pool_size": 3, "dense_units": 7, "dropout": 0,
+            "kind": "documented", "filters": [3], "kernel_size": 5, "pool_size": 3,
+            "dense_units": 7, "dropout": 0,
         },
         "augment": {
             "kind": "none", "rotation": 1, "width_shift": 0.02, "height_shift": 0.03, "shear": 0.4,
-            "zoom": 0.05, "horizontal_flip": False, "jpeg_quality": 70, "resample": 0.3,
-            "noise": 2.5, "restretch": 0.2,
+            "zoom": 0.05, "horizontal_flip": False, "pixel_shift": 3, "jpeg_quality": 70,
+            "resample": 0.3, "noise": 2.5, "restretch": 0.2,
         },
         "learning_rate": 0.006,
+        "schedule": "one-cycle",
         "batch_size": 9,
         "epochs": 1,
         "patience": 4,

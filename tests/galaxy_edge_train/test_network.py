@@ -3,7 +3,7 @@ from __future__ import annotations
 import keras
 
 from galaxy_edge_train.config import NetworkConfig
-from galaxy_edge_train.network import build
+from galaxy_edge_train.networks import build
 
 
 def test_the_network_has_the_documented_number_of_parameters():

@@ -85,7 +85,7 @@ def test_a_run_cannot_be_resumed_with_another_keras(data: Path, tmp_path: Path, 
     command = ("train", data, "-o", tmp_path / "run", *TINY, "--epochs", "1", "-q")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Run, "finish", lambda self: self.partial)
-        patch.setattr("galaxy_edge_train.network.keras_in_use", lambda: "jax, Keras 9")
+        patch.setattr("galaxy_edge_train.random_state.keras_in_use", lambda: "jax, Keras 9")
         assert cli(*command)[0] == 0
     code, _, err = cli(*command, "--resume")
     assert code == 2

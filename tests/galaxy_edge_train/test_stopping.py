@@ -23,6 +23,7 @@ def test_patience_counts_the_epochs_since_the_best():
     assert reason([1, 2, 2, 2, 2]) is None
     assert "validation loss" in str(reason([1, 2, 2, 2, 2, 2]))
     assert reason([2, 3, 3, 3, 3, 1]) is None
+    assert reason([1, *[2] * 40], patience=None) is None
 
 
 def test_an_equal_loss_is_not_an_improvement():

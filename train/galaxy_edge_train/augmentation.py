@@ -113,6 +113,21 @@ def turn(image: Pixels, symmetry: int) -> Pixels:
     return turned[:, ::-1] if symmetry >= 4 else turned
 
 
+def shift(image: Pixels, down: int, right: int) -> Pixels:
+    """Shift by whole pixels, with the edge pixels repeated.
+
+    Args:
+        image: uint8 (size, size, 3).
+        down: pixels, of either sign.
+        right: the same.
+    """
+    height, width, _ = image.shape
+    rows = np.clip(np.arange(height) - down, 0, height - 1)
+    columns = np.clip(np.arange(width) - right, 0, width - 1)
+    moved: Pixels = image[rows[:, None], columns]
+    return moved
+
+
 def augment(images: Pixels, config: AugmentConfig, rng: np.random.Generator) -> Floats:
     """Augment a batch.
 
@@ -131,4 +146,10 @@ def augment(images: Pixels, config: AugmentConfig, rng: np.random.Generator) -> 
         images = np.stack(
             [turn(image, int(symmetry)) for image, symmetry in zip(images, symmetries, strict=True)]
         )
+        if config.pixel_shift:
+            most = config.pixel_shift
+            shifts = rng.integers(-most, most + 1, size=(len(images), 2))
+            images = np.stack(
+                [shift(image, *by) for image, by in zip(images, shifts.tolist(), strict=True)]
+            )
     return images.astype(np.float32)

@@ -8,7 +8,7 @@ import time
 import keras
 
 from galaxy_edge.errors import UsageError
-from galaxy_edge_train import network
+from galaxy_edge_train import random_state
 from galaxy_edge_train.config import TrainConfig
 from galaxy_edge_train.run import Row, Run, State
 from galaxy_edge_train.stopping import best_epoch, reason_to_stop
@@ -76,9 +76,9 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         if best_epoch(self.history) == number - 1:
             self._best = f"best-{number}.weights.h5"
             self.model.save_weights(self._run.checkpoints / self._best)
-        generators = network.generator_states(self.model)
+        generators = random_state.generator_states(self.model)
         self._run.commit(
-            State(tuple(self.history), last, self._best, generators, network.keras_in_use()),
+            State(tuple(self.history), last, self._best, generators, random_state.keras_in_use()),
             self.batches,
         )
         if self.stopped is not None:

@@ -1,13 +1,12 @@
 """All parameters of a training, as frozen dataclasses that convert to JSON.
 
-The defaults are the documented set-up, and also those of the command line. Importing this module
-does not import Keras.
+The defaults are the documented set-up. Importing this module does not import Keras.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 from galaxy_edge.errors import UsageError
@@ -15,15 +14,18 @@ from galaxy_edge.inputs.class_names import check_classes
 from galaxy_edge.inputs.preprocessing import Preprocessing, preprocessing_document
 from galaxy_edge.inputs.tables import Columns
 
+NetworkKind: TypeAlias = Literal["documented", "compact"]
 Augment: TypeAlias = Literal["documented", "exact", "none"]
+Schedule: TypeAlias = Literal["constant", "one-cycle"]
 ClassWeights: TypeAlias = Literal["balanced", "off"]
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
-    """The sizes of the network.
+    """Which network, and the sizes of the documented one; those of the others are fixed.
 
     Attributes:
+        kind: "documented", or "compact" (see `galaxy_edge_train.networks.compact`).
         filters: channels of each convolution.
         kernel_size: kernel size of each convolution, pixels.
         pool_size: size of each max pool, pixels.
@@ -31,6 +33,7 @@ class NetworkConfig:
         dropout: fraction of the dense units that is dropped.
     """
 
+    kind: NetworkKind = "documented"
     filters: tuple[int, ...] = (32, 64)
     kernel_size: int = 3
     pool_size: int = 2
@@ -38,6 +41,14 @@ class NetworkConfig:
     dropout: float = 0.5
 
     def __post_init__(self) -> None:
+        if self.kind not in get_args(NetworkKind):
+            raise UsageError(f"network must be one of {', '.join(get_args(NetworkKind))}")
+        if self.kind != "documented" and replace(self, kind="documented") != NetworkConfig():
+            sizes = ", ".join(item.name.replace("_", "-") for item in fields(self)[1:])
+            raise UsageError(
+                f"the sizes of the {self.kind} network are fixed; leave out {sizes}, or use the "
+                "documented network"
+            )
         for name in ("kernel_size", "pool_size", "dense_units"):
             _positive(name, getattr(self, name))
         for count in self.filters:
@@ -50,6 +61,8 @@ class NetworkConfig:
         Raises:
             UsageError: it is not.
         """
+        if self.kind != "documented":  # their convolutions are padded, so any image will do
+            return
         side = size
         for _ in self.filters:
             side = (side - self.kernel_size + 1) // self.pool_size
@@ -67,13 +80,14 @@ class AugmentConfig:
 
     Attributes:
         kind: "documented" uses all ranges below up to ``horizontal_flip``; "exact" uses only flips
-            and quarter turns, which move pixels without interpolation; "none" leaves the images
-            unchanged.
+            and quarter turns, and whole-pixel shifts if there are any, which move pixels without
+            interpolation; "none" leaves the images unchanged.
         rotation: largest rotation to either side, degrees.
         width_shift, height_shift: largest shift to either side, as a fraction of the size.
         shear: largest shear angle to either side, degrees.
         zoom: each axis is scaled by a factor drawn from 1 - zoom to 1 + zoom.
         horizontal_flip: mirror left and right half of the time.
+        pixel_shift: largest shift of "exact" along each axis, whole pixels; the edge is repeated.
         jpeg_quality: compress with a JPEG quality drawn from this to 100; 100 switches it off.
         resample: reduce to a fraction of the size drawn from 1 - resample to 1, then enlarge again.
         noise: add normal noise with a standard deviation drawn from 0 to this, in grey levels (0
@@ -92,6 +106,7 @@ class AugmentConfig:
     shear: float = 0.2
     zoom: float = 0.2
     horizontal_flip: bool = True
+    pixel_shift: int = 0
     jpeg_quality: int = 100
     resample: float = 0.0
     noise: float = 0.0
@@ -105,6 +120,7 @@ class AugmentConfig:
         _within("height_shift", self.height_shift, 0.0, 1.0)
         _within("shear", self.shear, 0.0, 89.0)
         _within("zoom", self.zoom, 0.0, 0.99)
+        _within("pixel_shift", self.pixel_shift, 0, 1000)
         _within("jpeg_quality", self.jpeg_quality, 1, 100)
         _within("resample", self.resample, 0.0, 0.9)
         _within("noise", self.noise, 0.0, 255.0)
@@ -126,10 +142,13 @@ class TrainConfig:
             file.
         network: the sizes of the network.
         augment: the augmentation of the training images.
-        learning_rate: learning rate of Adam.
+        learning_rate: learning rate; the largest one if there is a schedule.
+        schedule: "constant" is Adam at the learning rate; "one-cycle" is AdamW, whose rate rises to
+            the learning rate and then falls to zero at the last epoch.
         batch_size: images per training step.
         epochs: maximum number of epochs.
-        patience: training stops after this many epochs without a better validation loss.
+        patience: training stops after this many epochs without a better validation loss; None
+            trains all epochs.
         stop_at_accuracy: validation accuracy at which training stops, or None.
         calibrate: fit a temperature on the validation images and fold it into the last layer.
         class_weights: "balanced" weights the images so that every class counts the same.
@@ -143,9 +162,10 @@ class TrainConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     learning_rate: float = 0.001
+    schedule: Schedule = "constant"
     batch_size: int = 32
     epochs: int = 50
-    patience: int = 5
+    patience: int | None = 5
     stop_at_accuracy: float | None = 0.99
     calibrate: bool = False
     class_weights: ClassWeights = "off"
@@ -155,8 +175,12 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check_classes(self.classes)
-        for name in ("batch_size", "epochs", "patience"):
+        for name in ("batch_size", "epochs"):
             _positive(name, getattr(self, name))
+        if self.patience is not None:
+            _positive("patience", self.patience)
+        if self.schedule not in get_args(Schedule):
+            raise UsageError(f"schedule must be one of {', '.join(get_args(Schedule))}")
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
             raise UsageError(f"learning_rate must be positive, not {self.learning_rate}")
         if self.class_weights not in get_args(ClassWeights):
@@ -170,7 +194,10 @@ class TrainConfig:
         """The configuration as JSON-ready values."""
         document = asdict(self) | {"preprocessing": preprocessing_document(self.preprocessing)}
         document["classes"] = list(self.classes)
-        document["network"]["filters"] = list(self.network.filters)
+        if self.network.kind == "documented":
+            document["network"]["filters"] = list(self.network.filters)
+        else:
+            document["network"] = {"kind": self.network.kind}
         return document
 
 

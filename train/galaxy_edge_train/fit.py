@@ -20,7 +20,7 @@ from galaxy_edge.evaluation.measures import bins, calibration_error, measure
 from galaxy_edge.inputs.labelled import Loaded
 from galaxy_edge.manifest import DecisionRule, Manifest, Outputs
 from galaxy_edge.versions import installed
-from galaxy_edge_train import dataset, figures, network
+from galaxy_edge_train import dataset, figures, networks, random_state
 from galaxy_edge_train.batches import Batches
 from galaxy_edge_train.calibration import (
     class_temperature,
@@ -32,6 +32,7 @@ from galaxy_edge_train.calibration import (
 from galaxy_edge_train.callbacks import Recorder
 from galaxy_edge_train.config import TrainConfig
 from galaxy_edge_train.dataset import Dataset
+from galaxy_edge_train.optimizer import optimizer
 from galaxy_edge_train.progress import TrainingProgress
 from galaxy_edge_train.run import Run
 from galaxy_edge_train.stopping import best_epoch
@@ -43,7 +44,7 @@ _FEW = 20
 def train(
     data: Path, output: Path, config: TrainConfig, *, resume: bool = False, quiet: bool = False
 ) -> Path:
-    """Train the documented network on labelled folders.
+    """Train a network on labelled folders.
 
     Args:
         data: folder with ``Train``, ``Valid`` and optionally ``Test``, each with one folder per
@@ -92,18 +93,18 @@ def _fit(run: Run, data: Dataset, config: TrainConfig, progress: TrainingProgres
     done = len(state.history) if state else 0
     keras.utils.set_random_seed(config.seed)
     if state:
-        if state.keras != network.keras_in_use():
+        if state.keras != random_state.keras_in_use():
             raise UsageError(
                 f"{run.partial} was started with {state.keras}, but this is "
-                f"{network.keras_in_use()}; resume it with {state.keras}"
+                f"{random_state.keras_in_use()}; resume it with {state.keras}"
             )
         model = keras.saving.load_model(run.checkpoints / state.last)
-        network.restore_generators(model, state.generators)
+        random_state.restore_generators(model, state.generators)
     else:
-        model = network.build(config.network, config.preprocessing.size, len(config.classes))
+        model = networks.build(config.network, config.preprocessing.size, len(config.classes))
         kind = "binary" if len(config.classes) == 2 else "categorical"
         model.compile(
-            optimizer=keras.optimizers.Adam(config.learning_rate),
+            optimizer=optimizer(config, len(data.splits["Train"].pixels)),
             loss=f"{kind}_crossentropy",
             metrics=["accuracy"],
         )
@@ -137,7 +138,7 @@ def _finish(run: Run, data: Dataset, config: TrainConfig, recorder: Recorder) ->
     assert state is not None
     # A new model, with the weights of the best epoch and no optimizer. Adam's moments would be two
     # thirds of the file, and belong to the last epoch.
-    model = network.build(config.network, config.preprocessing.size, len(config.classes))
+    model = networks.build(config.network, config.preprocessing.size, len(config.classes))
     model.load_weights(run.checkpoints / state.best)
     calibration = _calibrate(model, data.splits["Valid"], config) if config.calibrate else {}
     model.save(run.partial / "model.keras")

@@ -16,14 +16,15 @@ def best_epoch(history: Sequence[Epoch]) -> int:
 
 
 def reason_to_stop(
-    history: Sequence[Epoch], *, epochs: int, patience: int, stop_at_accuracy: float | None
+    history: Sequence[Epoch], *, epochs: int, patience: int | None, stop_at_accuracy: float | None
 ) -> str | None:
     """Why training stops after the last epoch of the history, or None if it continues.
 
     Args:
         history: one mapping per finished epoch, with ``val_loss`` and ``val_accuracy``.
         epochs: stop after this many epochs.
-        patience: stop when the validation loss has not improved for this many epochs.
+        patience: stop when the validation loss has not improved for this many epochs; None never
+            does.
         stop_at_accuracy: stop when the last validation accuracy reaches this value.
     """
     if not history:
@@ -31,7 +32,7 @@ def reason_to_stop(
     accuracy = history[-1]["val_accuracy"]
     if stop_at_accuracy is not None and accuracy >= stop_at_accuracy:
         return f"validation accuracy {accuracy:.4f} reached {stop_at_accuracy:g}"
-    if len(history) - 1 - best_epoch(history) >= patience:
+    if patience is not None and len(history) - 1 - best_epoch(history) >= patience:
         return f"no better validation loss for {patience} epochs"
     if len(history) >= epochs:
         return f"all {epochs} epochs done"

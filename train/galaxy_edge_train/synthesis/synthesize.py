@@ -17,8 +17,8 @@ from galaxy_edge_train.augmentation import Floats
 from galaxy_edge_train.generators import FAMILIES, Generator
 from galaxy_edge_train.generators.generator import to_pixels
 from galaxy_edge_train.generators.training import Progress, fit
-from galaxy_edge_train.network import keras_in_use
 from galaxy_edge_train.progress import Bar
+from galaxy_edge_train.random_state import keras_in_use
 from galaxy_edge_train.run import Run
 from galaxy_edge_train.synthesis import realism, reals
 from galaxy_edge_train.synthesis.config import SynthesisConfig

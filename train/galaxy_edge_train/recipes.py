@@ -1,0 +1,22 @@
+"""The options that suit each network: the defaults of the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from galaxy_edge.inputs.preprocessing import Preprocessing
+from galaxy_edge_train.config import AugmentConfig, NetworkConfig, NetworkKind, TrainConfig
+
+RECIPES: Mapping[NetworkKind, TrainConfig] = {
+    "documented": TrainConfig(),
+    "compact": TrainConfig(
+        network=NetworkConfig("compact"),
+        preprocessing=Preprocessing(size=64, resize="lanczos"),
+        augment=AugmentConfig("exact", pixel_shift=4),
+        learning_rate=0.004,
+        schedule="one-cycle",
+        epochs=30,
+        patience=None,
+        stop_at_accuracy=None,
+    ),
+}
