@@ -60,6 +60,10 @@ def _given(value: T | None, default: T) -> T:
     return default if value is None else value
 
 
+def _number(text: str | None, default: float | None, option: str) -> float | None:
+    return default if text is None else parsing.number_or("off", text, option)
+
+
 def _number_or(word: str, number: float | None) -> str:
     """A default as its option is written; the inverse of `parsing.number_or`."""
     return word if number is None else str(number)
@@ -128,10 +132,13 @@ def train(
     zoom: options.Zoom = _AUGMENT.zoom,
     flip: options.Flip = _AUGMENT.horizontal_flip,
     pixel_shift: options.PixelShift = None,
-    jpeg_quality: options.JpegQuality = _AUGMENT.jpeg_quality,
+    jpeg_quality: options.JpegQuality = None,
     resample: options.Resample = _AUGMENT.resample,
     noise: options.Noise = _AUGMENT.noise,
-    restretch: options.Restretch = _AUGMENT.restretch,
+    restretch: options.Restretch = None,
+    gain: options.Gain = None,
+    sky_level: options.SkyLevel = None,
+    oversample: options.Oversample = None,
     network: options.Network = "documented",
     filters: options.Filters = ",".join(map(str, _NET.filters)),
     kernel_size: options.KernelSize = _NET.kernel_size,
@@ -140,7 +147,8 @@ def train(
     dropout: options.Dropout = _NET.dropout,
     learning_rate: options.LearningRate = None,
     schedule: options.LearningSchedule = None,
-    batch_size: options.BatchSize = _DEFAULT.batch_size,
+    average_weights: options.AverageWeights = None,
+    batch_size: options.BatchSize = None,
     epochs: options.Epochs = None,
     patience: options.Patience = None,
     stop_at_accuracy: options.StopAtAccuracy = None,
@@ -195,19 +203,21 @@ def train(
             zoom=zoom,
             horizontal_flip=flip,
             pixel_shift=_given(pixel_shift, recipe.augment.pixel_shift),
-            jpeg_quality=jpeg_quality,
+            jpeg_quality=_given(jpeg_quality, recipe.augment.jpeg_quality),
             resample=resample,
             noise=noise,
-            restretch=restretch,
+            restretch=_given(restretch, recipe.augment.restretch),
+            gain=_given(gain, recipe.augment.gain),
+            sky_level=_given(sky_level, recipe.augment.sky_level),
+            oversample=_given(oversample, recipe.augment.oversample),
         ),
         learning_rate=_given(learning_rate, recipe.learning_rate),
         schedule=_given(schedule, recipe.schedule),
-        batch_size=batch_size,
+        average_weights=_number(average_weights, recipe.average_weights, "--average-weights"),
+        batch_size=_given(batch_size, recipe.batch_size),
         epochs=_given(epochs, recipe.epochs),
         patience=_given(patience, recipe.patience),
-        stop_at_accuracy=recipe.stop_at_accuracy
-        if stop_at_accuracy is None
-        else parsing.number_or("off", stop_at_accuracy, "--stop-at-accuracy"),
+        stop_at_accuracy=_number(stop_at_accuracy, recipe.stop_at_accuracy, "--stop-at-accuracy"),
         calibrate=calibrate,
         class_weights=class_weights,
         seed=seed,

@@ -109,10 +109,10 @@ PixelShift = Annotated[
     ),
 ]
 JpegQuality = Annotated[
-    int,
+    int | None,
     typer.Option(
-        help="Compress with a JPEG quality from this to 100.",
-        show_default="100, off",
+        help="Compress with a JPEG quality from this to 100; 100 is off.",
+        show_default=_defaults(lambda config: config.augment.jpeg_quality),
         rich_help_panel=_DEGRADATION,
     ),
 ]
@@ -133,18 +133,42 @@ Noise = Annotated[
     ),
 ]
 Restretch = Annotated[
-    float,
+    float | None,
     typer.Option(
         help="Raise the brightness to a power of up to 1 + this, or its inverse.",
-        show_default="off",
+        show_default=_defaults(lambda config: config.augment.restretch),
         rich_help_panel=_DEGRADATION,
+    ),
+]
+Gain = Annotated[
+    float | None,
+    typer.Option(
+        help="Multiply the brightness by up to 1 + this, or divide it.",
+        rich_help_panel=_DEGRADATION,
+        show_default=_defaults(lambda config: config.augment.gain),
+    ),
+]
+SkyLevel = Annotated[
+    float | None,
+    typer.Option(
+        help="Raise black by up to this; 1 is white.",
+        rich_help_panel=_DEGRADATION,
+        show_default=_defaults(lambda config: config.augment.sky_level),
+    ),
+]
+Oversample = Annotated[
+    float | None,
+    typer.Option(
+        help="Enlarge by up to this factor, compress, and reduce again.",
+        rich_help_panel=_DEGRADATION,
+        show_default=_defaults(lambda config: config.augment.oversample),
     ),
 ]
 Network = Annotated[
     NetworkKind,
     typer.Option(
-        help="documented: as in the documented set-up; compact: a small one for small cutouts. "
-        "Some defaults depend on it.",
+        help="documented: as in the documented set-up; compact: a small one for small cutouts; "
+        "residual: one that finds synthetic images by their noise. Some defaults depend on it.",
         rich_help_panel=_NETWORK,
     ),
 ]
@@ -185,8 +209,22 @@ LearningSchedule = Annotated[
         show_default=_defaults(lambda config: config.schedule),
     ),
 ]
+AverageWeights = Annotated[
+    str | None,
+    typer.Option(
+        metavar="X|off",
+        help="Keep a running average of the weights with this decay, such as 0.99.",
+        rich_help_panel=_OPTIMISATION,
+        show_default=_defaults(lambda config: config.average_weights),
+    ),
+]
 BatchSize = Annotated[
-    int, typer.Option(help="Images per training step.", rich_help_panel=_OPTIMISATION)
+    int | None,
+    typer.Option(
+        help="Images per training step.",
+        rich_help_panel=_OPTIMISATION,
+        show_default=_defaults(lambda config: config.batch_size),
+    ),
 ]
 Epochs = Annotated[
     int | None,

@@ -25,10 +25,12 @@ def test_the_defaults_are_the_documented_numbers():
         "augment": {
             "kind": "documented", "rotation": 40.0, "width_shift": 0.2, "height_shift": 0.2,
             "shear": 0.2, "zoom": 0.2, "horizontal_flip": True, "pixel_shift": 0,
-            "jpeg_quality": 100, "resample": 0.0, "noise": 0.0, "restretch": 0.0,
+            "jpeg_quality": 100, "resample": 0.0, "noise": 0.0, "restretch": 0.0, "gain": 0.0,
+            "sky_level": 0.0, "oversample": 1.0,
         },
         "learning_rate": 0.001,
         "schedule": "constant",
+        "average_weights": None,
         "batch_size": 32,
         "epochs": 50,
         "patience": 5,
@@ -65,6 +67,11 @@ def test_the_defaults_are_the_documented_numbers():
         (AugmentConfig, {"resample": 1.0}),
         (AugmentConfig, {"noise": -1.0}),
         (AugmentConfig, {"restretch": float("nan")}),
+        (AugmentConfig, {"gain": -0.1}),
+        (AugmentConfig, {"sky_level": 1.1}),
+        (AugmentConfig, {"oversample": 0.5}),
+        (TrainConfig, {"average_weights": 1.0}),
+        (TrainConfig, {"network": NetworkConfig("residual"), "preprocessing": Preprocessing(7)}),
     ],
 )
 def test_values_out_of_range_are_refused(kind: type, bad: dict[str, object]):

@@ -40,7 +40,16 @@ def test_without_degradations_nothing_changes(seed: int):
 
 
 @pytest.mark.parametrize(
-    "config", [{"jpeg_quality": 30}, {"resample": 0.5}, {"noise": 9.0}, {"restretch": 0.5}]
+    "config",
+    [
+        {"jpeg_quality": 30},
+        {"resample": 0.5},
+        {"noise": 9.0},
+        {"restretch": 0.5},
+        {"gain": 0.3},
+        {"sky_level": 0.2},
+        {"oversample": 2.0},
+    ],
 )
 def test_each_step_changes_images_and_depends_on_the_seed(config: dict):
     first, again, other = (degraded(seed=seed, **config) for seed in (1, 1, 2))
@@ -79,6 +88,36 @@ def test_a_stretch_keeps_black_white_and_the_order_of_levels():
         assert (np.diff(levels) >= 0).all()
         # The power lies between the square root and the square.
         assert (ramp[0, :, 0, 0] / 255.0)[8] ** 2 * 255 - 1 <= levels[8] <= 187
+
+
+def test_a_sky_level_raises_black_and_keeps_white():
+    image = np.zeros((1, 16, 16, 3), np.uint8)
+    image[:, 8:] = 255
+    found = [
+        degrade(image, AugmentConfig(sky_level=0.2), Preprocessing(size=16), rng)[0]
+        for rng in map(np.random.default_rng, range(60))
+    ]
+    black = np.array([each[0, 0, 0] for each in found])
+    assert 0.15 * 255 < black.max() <= 0.2 * 255 + 0.5
+    assert all((each[8:] == 255).all() for each in found)
+
+
+def test_a_gain_scales_all_bands_alike_or_each_by_its_own_factor():
+    image = np.full((1, 16, 16, 3), 100, np.uint8)
+    found = [
+        degrade(image, AugmentConfig(gain=0.25), Preprocessing(size=16), rng)[0, 0, 0]
+        for rng in map(np.random.default_rng, range(80))
+    ]
+    levels = np.array(found)
+    assert (levels.min(), levels.max()) == (pytest.approx(80, abs=3), pytest.approx(125, abs=3))
+    alike = (levels == levels[:, :1]).all(axis=1)
+    assert 0 < alike.sum() < len(alike)
+
+
+def test_compression_of_an_enlarged_image_costs_less_detail():
+    at_its_size = np.abs(degraded(jpeg_quality=30).astype(int) - IMAGES).mean()
+    enlarged = np.abs(degraded(jpeg_quality=30, oversample=4.0).astype(int) - IMAGES).mean()
+    assert 0 < enlarged < at_its_size
 
 
 def test_images_are_degraded_before_they_are_enlarged():

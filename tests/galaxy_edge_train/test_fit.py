@@ -53,7 +53,8 @@ def test_every_option_reaches_the_configuration(data: Path, tmp_path: Path):
         "--stop-at-accuracy", 0.75, "--seed", 11, "--skip-unreadable", "--bands", "z,r,g",
         "--minimum", 0.5, "--stretch", 2, "--q", 3, "--jpeg-quality", 70, "--resample", 0.3,
         "--noise", 2.5, "--restretch", 0.2, "--calibrate", "--pixel-shift", 3,
-        "--schedule", "one-cycle",
+        "--schedule", "one-cycle", "--gain", 0.1, "--sky-level", 0.3, "--oversample", 2,
+        "--average-weights", 0.9,
     )  # fmt: skip
     assert code == 0
     assert json.loads((run / "config.json").read_text()) == {
@@ -69,10 +70,12 @@ def test_every_option_reaches_the_configuration(data: Path, tmp_path: Path):
         "augment": {
             "kind": "none", "rotation": 1, "width_shift": 0.02, "height_shift": 0.03, "shear": 0.4,
             "zoom": 0.05, "horizontal_flip": False, "pixel_shift": 3, "jpeg_quality": 70,
-            "resample": 0.3, "noise": 2.5, "restretch": 0.2,
+            "resample": 0.3, "noise": 2.5, "restretch": 0.2, "gain": 0.1, "sky_level": 0.3,
+            "oversample": 2,
         },
         "learning_rate": 0.006,
         "schedule": "one-cycle",
+        "average_weights": 0.9,
         "batch_size": 9,
         "epochs": 1,
         "patience": 4,

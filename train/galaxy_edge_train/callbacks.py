@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import keras
 
@@ -31,6 +33,8 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         self._run = run
         self._config = config
         self._images = images
+        #: Puts the average of the weights in their place while the network is validated.
+        self.average = [] if config.average_weights is None else [keras.callbacks.SwapEMAWeights()]
         self._best = state.best if state else ""
         self._correct = 0
         self._started = 0.0
@@ -75,7 +79,8 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         self.model.save(self._run.checkpoints / last)
         if best_epoch(self.history) == number - 1:
             self._best = f"best-{number}.weights.h5"
-            self.model.save_weights(self._run.checkpoints / self._best)
+            with self._averaged():
+                self.model.save_weights(self._run.checkpoints / self._best)
         generators = random_state.generator_states(self.model)
         self._run.commit(
             State(tuple(self.history), last, self._best, generators, random_state.keras_in_use()),
@@ -83,6 +88,14 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         )
         if self.stopped is not None:
             self.model.stop_training = True
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        for each in self.average:
+            each.on_test_begin()
+        yield
+        for each in self.average:
+            each.on_test_end()
 
     @property
     def stopped(self) -> str | None:

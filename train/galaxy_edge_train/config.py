@@ -14,9 +14,11 @@ from galaxy_edge.inputs.class_names import check_classes
 from galaxy_edge.inputs.preprocessing import Preprocessing, preprocessing_document
 from galaxy_edge.inputs.tables import Columns
 
-NetworkKind: TypeAlias = Literal["documented", "compact"]
+NetworkKind: TypeAlias = Literal["documented", "compact", "residual"]
 Augment: TypeAlias = Literal["documented", "exact", "none"]
 Schedule: TypeAlias = Literal["constant", "one-cycle"]
+#: Smallest image of the compact and the residual network, pixels.
+_SMALLEST = 8
 ClassWeights: TypeAlias = Literal["balanced", "off"]
 
 
@@ -25,7 +27,7 @@ class NetworkConfig:
     """Which network, and the sizes of the documented one; those of the others are fixed.
 
     Attributes:
-        kind: "documented", or "compact" (see `galaxy_edge_train.networks.compact`).
+        kind: the name of the network: of a module in `galaxy_edge_train.networks`.
         filters: channels of each convolution.
         kernel_size: kernel size of each convolution, pixels.
         pool_size: size of each max pool, pixels.
@@ -61,7 +63,9 @@ class NetworkConfig:
         Raises:
             UsageError: it is not.
         """
-        if self.kind != "documented":  # their convolutions are padded, so any image will do
+        if self.kind != "documented":
+            if size < _SMALLEST:
+                raise UsageError(f"an image of {size} px is too small; use at least {_SMALLEST} px")
             return
         side = size
         for _ in self.filters:
@@ -94,8 +98,13 @@ class AugmentConfig:
             to 255).
         restretch: raise the brightness, 0 to 1, to a power drawn from 1 / (1 + restretch) to
             1 + restretch, uniformly in its logarithm.
+        gain: multiply the brightness by a factor from 1 / (1 + gain) to 1 + gain, half of the time
+            a different one in each band.
+        sky_level: raise black to a level drawn from -sky_level / 4 to this, 0 to 1; white stays.
+        oversample: enlarge by a factor drawn from 1 to this, compress with ``jpeg_quality``, then
+            reduce again, as cutouts of a survey are made; 1 compresses at the size of the image.
 
-    The last four degrade half of the images of both classes, whatever ``kind`` is, so that these
+    The last seven degrade half of the images of both classes, whatever ``kind`` is, so that these
     properties do not reveal the class. See `galaxy_edge_train.degradation`.
     """
 
@@ -111,6 +120,9 @@ class AugmentConfig:
     resample: float = 0.0
     noise: float = 0.0
     restretch: float = 0.0
+    gain: float = 0.0
+    sky_level: float = 0.0
+    oversample: float = 1.0
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Augment):
@@ -125,11 +137,18 @@ class AugmentConfig:
         _within("resample", self.resample, 0.0, 0.9)
         _within("noise", self.noise, 0.0, 255.0)
         _within("restretch", self.restretch, 0.0, 10.0)
+        _within("gain", self.gain, 0.0, 10.0)
+        _within("sky_level", self.sky_level, 0.0, 1.0)
+        _within("oversample", self.oversample, 1.0, 10.0)
 
     @property
     def degrades(self) -> bool:
-        """Whether any of the four degradations is switched on."""
-        return self.jpeg_quality < 100 or max(self.resample, self.noise, self.restretch) > 0
+        """Whether any degradation is switched on."""
+        return (
+            self.jpeg_quality < 100
+            or self.oversample > 1
+            or max(self.resample, self.noise, self.restretch, self.gain, self.sky_level) > 0
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +164,8 @@ class TrainConfig:
         learning_rate: learning rate; the largest one if there is a schedule.
         schedule: "constant" is Adam at the learning rate; "one-cycle" is AdamW, whose rate rises to
             the learning rate and then falls to zero at the last epoch.
+        average_weights: decay of the running average of the weights, which is what is validated
+            and kept; None keeps the weights themselves.
         batch_size: images per training step.
         epochs: maximum number of epochs.
         patience: training stops after this many epochs without a better validation loss; None
@@ -163,6 +184,7 @@ class TrainConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     learning_rate: float = 0.001
     schedule: Schedule = "constant"
+    average_weights: float | None = None
     batch_size: int = 32
     epochs: int = 50
     patience: int | None = 5
@@ -185,6 +207,8 @@ class TrainConfig:
             raise UsageError(f"learning_rate must be positive, not {self.learning_rate}")
         if self.class_weights not in get_args(ClassWeights):
             raise UsageError(f"class_weights must be one of {', '.join(get_args(ClassWeights))}")
+        if self.average_weights is not None:
+            _within("average_weights", self.average_weights, 0.0, 0.9999)
         if self.stop_at_accuracy is not None:
             _within("stop_at_accuracy", self.stop_at_accuracy, 0.0, 1.0)
         _within("seed", self.seed, 0, 2**32 - 1)  # the range that NumPy and Keras accept

@@ -40,7 +40,9 @@ def preprocessing_before_degradation(preprocessing: Preprocessing) -> Preprocess
 def degrade(
     batch: Pixels, config: AugmentConfig, preprocessing: Preprocessing, rng: np.random.Generator
 ) -> Pixels:
-    """Stretch, add noise to, resample and compress about half of the images, then resize all.
+    """Degrade about half of the images, then resize all to the network's input.
+
+    The steps are stretch, gain, sky level and noise; resampling; compression.
 
     Args:
         batch: uint8 [N, side, side, 3], after the steps of `preprocessing_before_degradation`.
@@ -66,15 +68,32 @@ def _degraded(image: Pixels, config: AugmentConfig, rng: np.random.Generator) ->
     quality = round(rng.uniform(config.jpeg_quality, 100))
     if rng.random() < 0.5:
         return image
-    if config.restretch or config.noise:
-        levels = 255 * (image / 255.0) ** exponent + deviation * noise
+    # Drawn last, so that runs of earlier versions can be repeated.
+    gains = np.exp(rng.uniform(-1, 1, 3 if rng.random() < 0.5 else 1) * np.log1p(config.gain))
+    sky = rng.uniform(-config.sky_level / 4, config.sky_level)
+    enlarged = round(rng.uniform(1, config.oversample) * len(image))
+    if config.restretch or config.gain or config.sky_level or config.noise:
+        levels = (image / 255.0) ** exponent * gains
+        levels = 255 * (levels * (1 - sky) + sky) + deviation * noise
         image = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
     if config.resample:
-        side = max(1, round(factor * len(image)))
-        small = Image.fromarray(image).resize((side, side), _FILTERS[filters[0]])
-        image = np.asarray(small.resize(image.shape[1::-1], _FILTERS[filters[1]]))
-    if config.jpeg_quality < 100:
-        file = io.BytesIO()
-        Image.fromarray(image).save(file, "JPEG", quality=quality)
-        image = np.asarray(Image.open(file))
+        image = _resized(
+            _resized(image, max(1, round(factor * len(image))), filters[0]), len(image), filters[1]
+        )
+    if config.oversample > 1:
+        side = len(image)
+        image = _resized(image, enlarged, filters[0])
+        image = _resized(_compressed(image, quality), side, filters[1])
+    elif config.jpeg_quality < 100:
+        image = _compressed(image, quality)
     return image
+
+
+def _compressed(image: Pixels, quality: int) -> Pixels:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))
+
+
+def _resized(image: Pixels, side: int, which: int) -> Pixels:
+    return np.asarray(Image.fromarray(image).resize((side, side), _FILTERS[which]))

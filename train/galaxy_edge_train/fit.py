@@ -126,7 +126,7 @@ def _fit(run: Run, data: Dataset, config: TrainConfig, progress: TrainingProgres
             validation_data=_in_order(valid, config),
             initial_epoch=done,
             epochs=config.epochs,
-            callbacks=[recorder, progress],
+            callbacks=[recorder, *recorder.average, progress],
             shuffle=False,  # `Batches` shuffles, from the seed
             verbose=0,
         )

@@ -22,11 +22,16 @@ def optimizer(config: TrainConfig, images: int) -> keras.optimizers.Optimizer:
     2019, Super-convergence; Loshchilov and Hutter 2019, AdamW).
 
     Args:
-        config: learning rate, schedule, batch size and epochs.
+        config: learning rate, schedule, average of the weights, batch size and epochs.
         images: number of training images.
     """
+    average = (
+        {}
+        if config.average_weights is None
+        else {"use_ema": True, "ema_momentum": config.average_weights}
+    )
     if config.schedule == "constant":
-        return keras.optimizers.Adam(config.learning_rate)
+        return keras.optimizers.Adam(config.learning_rate, **average)
     steps = config.epochs * math.ceil(images / config.batch_size)
     rising = math.floor(_RISING * steps)
     rate = keras.optimizers.schedules.CosineDecay(
@@ -35,4 +40,4 @@ def optimizer(config: TrainConfig, images: int) -> keras.optimizers.Optimizer:
         warmup_target=config.learning_rate,
         warmup_steps=rising,
     )
-    return keras.optimizers.AdamW(rate, weight_decay=_WEIGHT_DECAY)
+    return keras.optimizers.AdamW(rate, weight_decay=_WEIGHT_DECAY, **average)

@@ -19,4 +19,18 @@ RECIPES: Mapping[NetworkKind, TrainConfig] = {
         patience=None,
         stop_at_accuracy=None,
     ),
+    "residual": TrainConfig(
+        network=NetworkConfig("residual"),
+        preprocessing=Preprocessing(size=64, resize="lanczos"),
+        augment=AugmentConfig(
+            "exact", jpeg_quality=70, restretch=0.4, gain=0.2, sky_level=0.12, oversample=3.0
+        ),
+        learning_rate=0.002,
+        schedule="one-cycle",
+        average_weights=0.99,
+        batch_size=48,
+        epochs=6,
+        patience=None,
+        stop_at_accuracy=None,
+    ),
 }

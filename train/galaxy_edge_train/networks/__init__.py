@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from galaxy_edge_train.networks import compact, documented
+from galaxy_edge_train.networks import compact, documented, residual
 
 if TYPE_CHECKING:
     import keras
@@ -26,4 +26,6 @@ def build(config: NetworkConfig, size: int, classes: int = 2) -> keras.Model:
     """
     if config.kind == "compact":
         return compact.build(size, classes)
+    if config.kind == "residual":
+        return residual.build(size, classes)
     return documented.build(config, size, classes)
