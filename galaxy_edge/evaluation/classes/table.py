@@ -86,7 +86,7 @@ def _by_class(evaluation: ClassEvaluation, *, wide: bool) -> list[tuple[str, ...
 def _confusion(evaluation: ClassEvaluation) -> list[tuple[str, ...]]:
     names = evaluation.run.classes
     return [
-        ("", *names),
+        ("true, then called", *names),
         *(
             (name, *(f"{count:,}" for count in row))
             for name, row in zip(names, evaluation.overall.confusion, strict=True)
