@@ -15,7 +15,7 @@ RECIPES: Mapping[NetworkKind, TrainConfig] = {
         augment=AugmentConfig("exact", pixel_shift=4),
         learning_rate=0.004,
         schedule="one-cycle",
-        epochs=30,
+        epochs=60,
         patience=None,
         stop_at_accuracy=None,
     ),
