@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from galaxy_edge import ImageError, Predictor
+from galaxy_edge import ImageError
 from galaxy_edge.inputs.images import decode
 from tests.conftest import galaxy
 from tests.galaxy_edge.bad import GOOD, MIB, STEPS, assert_failed, predict_between_good, scores
@@ -123,20 +123,6 @@ ODD = {
     f"invalid profile in {form}": (saved(form, icc_profile=b"rubbish"), saved(form))
     for form in ("JPEG", "TIFF", "WEBP")
 }
-
-
-@pytest.fixture(scope="module")
-def predictor():
-    return Predictor(batch_size=16)
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """The working folder, with two good images in it."""
-    for name, content in zip("az", GOOD, strict=True):
-        (tmp_path / f"{name}.png").write_bytes(content)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 @pytest.mark.parametrize("name", WHOLE)

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 
-import pytest
 from PIL import Image
 
 from galaxy_edge import Predictor
@@ -17,20 +16,6 @@ from galaxy_edge.inputs.images import decode
 from galaxy_edge.inputs.paths import expand
 from tests.conftest import galaxy
 from tests.galaxy_edge.bad import GOOD, MIB, STEPS, assert_failed, predict_between_good, scores
-
-
-@pytest.fixture(scope="module")
-def predictor():
-    return Predictor(batch_size=16)
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """The working folder, with two good images in it."""
-    for name, content in zip("az", GOOD, strict=True):
-        (tmp_path / f"{name}.png").write_bytes(content)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def test_large_files_that_are_not_images_are_refused(predictor, folder):
