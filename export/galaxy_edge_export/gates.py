@@ -174,16 +174,22 @@ def failures(cost: Cost, speedup: float, limits: Limits) -> list[str]:
         limits: what is allowed.
     """
     measured = (
-        ("the accuracy drops by", cost.accuracy_drop, limits.accuracy_drop, "percentage points"),
-        ("the share of verdicts that flip is", cost.flips, limits.flips, "percent"),
-        ("the AUC drops by", cost.auc_drop, limits.auc_drop, ""),
-    )
+        ("the accuracy drops by", cost.accuracy_drop, limits.accuracy_drop, "percentage points",
+         "--max-accuracy-drop"),
+        ("the share of verdicts that flip is", cost.flips, limits.flips, "percent", "--max-flips"),
+        ("the AUC drops by", cost.auc_drop, limits.auc_drop, "", "--max-auc-drop"),
+    )  # fmt: skip
     # One image in 2,000 is 0.05 points exactly, but floating-point arithmetic gives slightly more.
     found = [
-        f"{what} {value:.4g} {unit} (limit {limit:g})".replace("  ", " ")
-        for what, value, limit, unit in measured
+        f"{what} {value:.4g} {unit} (limit {limit:g}, {option})".replace("  ", " ")
+        for what, value, limit, unit, option in measured
         if not value <= limit + 1e-9
     ]
+    if found and 100 / cost.images > min(limits.accuracy_drop, limits.flips):
+        found.append(
+            f"there are only {cost.images} validation images, so that one of them is "
+            f"{100 / cost.images:.2g} percent; give more, or wider limits"
+        )
     if not speedup >= limits.speedup:
         found.append(
             f"the int8 file is {speedup:.2f} times as fast as the float file on this machine "

@@ -40,6 +40,16 @@ def test_flipped_verdicts_are_counted_in_percent():
     assert failures(cost, 2.0, Limits(0.3, 0.3, 1)) == []
 
 
+def test_a_failure_names_its_option_and_says_when_images_are_few():
+    few = gates.Cost(200, 90.0, 89.5, 0.9, 0.9, 0.5)
+    first, second = failures(few, 2.0, Limits())
+    assert "(limit 0.2, --max-accuracy-drop)" in first
+    assert "only 200 validation images" in second
+    assert "0.5 percent" in second
+    many = gates.Cost(2000, 90.0, 89.5, 0.9, 0.9, 0.5)
+    assert len(failures(many, 2.0, Limits())) == 1
+
+
 def test_a_gain_passes_although_verdicts_flip():
     poor = GOOD.copy()
     poor[:4] = 0.99
@@ -60,7 +70,7 @@ def test_a_lower_auc_fails_although_no_verdict_flips():
 
 
 def test_a_cost_of_nan_fails():
-    cost = gates.Cost(10, 50.0, float("nan"), 0.5, 0.5, 0.0)
+    cost = gates.Cost(1000, 50.0, float("nan"), 0.5, 0.5, 0.0)
     assert len(failures(cost, 2.0, Limits())) == 1
 
 
