@@ -10,7 +10,8 @@ import numpy as np
 from keras import layers, ops
 
 from galaxy_edge_train.augmentation import Floats
-from galaxy_edge_train.generators.generator import Arrays, Generator, run
+from galaxy_edge_train.generators.generator import Generator
+from galaxy_edge_train.generators.trainable import Arrays, run
 
 _WIDTHS = (48, 64, 96)
 _PATCH = 2
