@@ -16,7 +16,7 @@ from galaxy_edge_train.families import FAMILY_NAMES
 from galaxy_edge_train.synthesis.config import SynthesisConfig
 
 _DEFAULT = SynthesisConfig()
-_TRAINING = "Training of vae, gan and diffusion"
+_TRAINING = "Training of vae, gan and diffusion (also for renoised)"
 
 
 def synthesize(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from galaxy_edge.errors import UsageError
 
 #: The keys of `galaxy_edge_train.synthesis.fakes.FAMILIES`, in the same order.
-FAMILY_NAMES = ("vae", "gan", "diffusion", "reconstruction", "disturbance")
+FAMILY_NAMES = ("vae", "gan", "diffusion", "reconstruction", "disturbance", "renoised")
 #: Image sizes are multiples of this, pixels: a network halves an image three or four times.
 MULTIPLE = 16
 

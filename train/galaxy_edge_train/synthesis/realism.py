@@ -25,7 +25,7 @@ _SHOWN = 12
 _TILE = 128
 _COLOURS = {
     "vae": "#c8553d", "gan": "#588157", "diffusion": "#7b5ea7",
-    "reconstruction": "#d9a441", "disturbance": "#3a9e9e",
+    "reconstruction": "#d9a441", "disturbance": "#3a9e9e", "renoised": "#c77dac",
 }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from galaxy_edge_train.synthesis.fakes.disturbance import Disturbance
 from galaxy_edge_train.synthesis.fakes.family import Family, Reals
 from galaxy_edge_train.synthesis.fakes.reconstruction import Reconstruction
-from galaxy_edge_train.synthesis.fakes.samples import Samples
+from galaxy_edge_train.synthesis.fakes.samples import Renoised, Samples
 
 __all__ = ["FAMILIES", "Family", "Reals"]
 
@@ -16,4 +16,5 @@ FAMILIES: dict[str, type[Family]] = {
     "diffusion": Samples,
     "reconstruction": Reconstruction,
     "disturbance": Disturbance,
+    "renoised": Renoised,
 }

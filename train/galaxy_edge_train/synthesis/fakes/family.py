@@ -17,6 +17,7 @@ from galaxy_edge_train.synthesis.config import SynthesisConfig
 SAMPLES_STREAM = 2**32 - 2
 RECONSTRUCTION_STREAM = 2**32 - 3
 DISTURBANCE_STREAM = 2**32 - 4
+RENOISING_STREAM = 2**32 - 5
 
 
 @dataclass(frozen=True, slots=True)
