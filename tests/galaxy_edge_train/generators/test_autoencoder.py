@@ -93,9 +93,11 @@ def test_only_latent_noise_makes_reconstructions_random(noise: float):
     assert np.array_equal(first, other) == (noise == 0)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-def test_reconstructions_come_closer_to_their_images(loss: str, tmp_path: Path):
-    design = replace(DESIGN, loss=loss)
+@pytest.mark.parametrize(
+    ("loss", "normalised"), [*((loss, False) for loss in LOSSES), ("L1", True)]
+)
+def test_reconstructions_come_closer_to_their_images(loss: str, normalised: bool, tmp_path: Path):
+    design = replace(DESIGN, loss=loss, batch_normalisation=normalised)
     misfits = []
     for epochs in (1, 8):
         autoencoder, losses = trained(design, tmp_path / f"{epochs}.npz", epochs)

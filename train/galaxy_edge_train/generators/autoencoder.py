@@ -86,7 +86,8 @@ class Autoencoder(Trainable):
     def call(self, inputs: Sequence[Any]) -> Any:
         """Add the difference between the images and their reconstructions."""
         images, _, noise = inputs
-        made = self.network([images, noise])
+        # Keras passes `training` on only to a `call` that has this parameter.
+        made = self.network([images, noise], training=True)
         misfit = made - images
         if self.design.loss == "L2":
             self.add_loss(ops.mean(ops.square(misfit)))
