@@ -12,10 +12,11 @@ from galaxy_edge.cli.extras import importing
 from galaxy_edge.cli.options import Bands, BitDepth, Minimum, Quiet, Softening, StretchRange
 from galaxy_edge.cli.resume_hint import resume_hint
 from galaxy_edge.inputs.preprocessing import Stretch
+from galaxy_edge_train.families import FAMILY_NAMES
 from galaxy_edge_train.synthesis.config import SynthesisConfig
 
 _DEFAULT = SynthesisConfig()
-_TRAINING = "Training of the generators"
+_TRAINING = "Training of vae, gan and diffusion (also for renoised)"
 
 
 def synthesize(
@@ -40,7 +41,8 @@ def synthesize(
         typer.Option(
             "--generator",
             metavar="FAMILY,...",
-            help="vae, gan, diffusion, or several of them; each makes an equal share of the fakes.",
+            help=f"{', '.join(FAMILY_NAMES)}, or several of them; each makes an equal share of the "
+            "fakes.",
         ),
     ] = ",".join(_DEFAULT.families),
     size: Annotated[
@@ -84,7 +86,7 @@ def synthesize(
     Trains generators on the training split of the real cutouts and writes the layout that `train`
     reads: {Train,Valid}/Real/SOURCE and {Train,Valid}/Fake/FAMILY/SOURCE. The same code writes
     both classes. Adds a report on how realistic the fakes look (realism.png, realism.json) and a
-    contact sheet. The generators never see the validation split of the reals.
+    contact sheet. The generators never learn from the validation split of the reals.
     """
     with importing("train"):
         from galaxy_edge_train.synthesis.synthesize import synthesize as make

@@ -10,6 +10,7 @@ flip included, and applies it with one batched ``keras.ops`` call, which every b
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import keras
 import numpy as np
@@ -19,6 +20,7 @@ from galaxy_edge.inputs.images import Pixels
 from galaxy_edge_train.config import AugmentConfig
 
 Floats = npt.NDArray[np.float32]
+Number = TypeVar("Number", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +104,11 @@ def apply(images: Pixels, transforms: list[Affine]) -> Floats:
     return np.asarray(keras.ops.convert_to_numpy(moved), dtype=np.float32)
 
 
-def turn(image: Pixels, symmetry: int) -> Pixels:
+def turn(image: npt.NDArray[Number], symmetry: int) -> npt.NDArray[Number]:
     """Apply one of the eight symmetries of the square, which move pixels without changing them.
 
     Args:
-        image: uint8 (size, size, 3).
+        image: (size, size, 3), of any type.
         symmetry: 0 to 3: the number of quarter turns; 4 to 7: the same, then mirrored.
     """
     turned = np.rot90(image, symmetry % 4)

@@ -1,4 +1,4 @@
-"""What can be known about the generators without importing Keras.
+"""What can be known about the families of fakes without importing Keras.
 
 The command line reads it for its help and its defaults, and must start fast.
 """
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from galaxy_edge.errors import UsageError
 
-#: The keys of `galaxy_edge_train.generators.FAMILIES`, in the same order.
-FAMILY_NAMES = ("vae", "gan", "diffusion")
-#: Image sizes are multiples of this, pixels: every family halves an image three or four times.
+#: The keys of `galaxy_edge_train.synthesis.fakes.FAMILIES`, in the same order.
+FAMILY_NAMES = ("vae", "gan", "diffusion", "reconstruction", "disturbance", "renoised")
+#: Image sizes are multiples of this, pixels: a network halves an image three or four times.
 MULTIPLE = 16
 
 

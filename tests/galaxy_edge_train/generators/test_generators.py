@@ -1,4 +1,4 @@
-"""Every family learns, samples from a seed, and resumes with the same result."""
+"""Every generator learns, samples from a seed, and resumes with the same result."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ keras = pytest.importorskip("keras")
 
 from galaxy_edge.errors import UsageError  # noqa: E402
 from galaxy_edge_train.families import Budget  # noqa: E402
-from galaxy_edge_train.generators import FAMILIES, Generator  # noqa: E402
-from galaxy_edge_train.generators.generator import to_floats, to_pixels  # noqa: E402
+from galaxy_edge_train.generators import GENERATORS, Generator  # noqa: E402
+from galaxy_edge_train.generators.trainable import to_floats, to_pixels  # noqa: E402
 from galaxy_edge_train.generators.training import fit  # noqa: E402
 from tests.conftest import galaxy  # noqa: E402
 
@@ -33,7 +33,7 @@ def reals(count: int = 24) -> tuple[np.ndarray, np.ndarray]:
 
 def trained(family: str, checkpoint: Path, epochs: int, **options) -> tuple[Generator, list[float]]:
     keras.utils.set_random_seed(7)
-    generator = FAMILIES[family](SIZE, 2)
+    generator = GENERATORS[family](SIZE, 2)
     images, sources = reals()
     progress = fit(
         generator, images, sources, checkpoint, Budget(epochs), batch_size=8, seed=7, **options
@@ -41,7 +41,7 @@ def trained(family: str, checkpoint: Path, epochs: int, **options) -> tuple[Gene
     return generator, progress.losses
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", GENERATORS)
 def test_samples_are_images_decided_by_the_seed(family: str, tmp_path: Path):
     generator, losses = trained(family, tmp_path / "g.npz", 1)
     wanted = np.eye(2, dtype=np.float32)[[0, 1, 1]]
@@ -56,7 +56,7 @@ def test_samples_are_images_decided_by_the_seed(family: str, tmp_path: Path):
     assert len(losses) == 1
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", GENERATORS)
 def test_a_resumed_training_gives_the_weights_of_an_uninterrupted_one(family: str, tmp_path: Path):
     whole, losses = trained(family, tmp_path / "whole.npz", 3)
     trained(family, tmp_path / "cut.npz", 1)
@@ -85,7 +85,7 @@ def test_a_budget_of_minutes_ends_after_the_current_epoch(tmp_path: Path):
     keras.utils.set_random_seed(0)
     images, sources = reals()
     progress = fit(
-        FAMILIES["vae"](SIZE, 2), images, sources, tmp_path / "g.npz", Budget(50, minutes=1e-9)
+        GENERATORS["vae"](SIZE, 2), images, sources, tmp_path / "g.npz", Budget(50, minutes=1e-9)
     )
     assert len(progress.losses) == 1
 
@@ -103,7 +103,7 @@ def test_every_step_is_reported(tmp_path: Path):
 
 
 def test_a_diverged_training_is_an_error_and_leaves_no_checkpoint(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(FAMILIES["vae"], "learning_rate", math.nan)
+    monkeypatch.setattr(GENERATORS["vae"], "learning_rate", math.nan)
     with pytest.raises(UsageError, match="diverged in epoch 1"):
         trained("vae", tmp_path / "g.npz", 1)
     assert not (tmp_path / "g.npz").exists()
@@ -120,7 +120,7 @@ def test_a_damaged_checkpoint_is_an_error(tmp_path: Path, content: bytes | None)
 
 def test_a_steep_critic_becomes_flatter(tmp_path: Path):
     keras.utils.set_random_seed(7)
-    gan = FAMILIES["gan"](SIZE, 2)
+    gan = GENERATORS["gan"](SIZE, 2)
     images, sources = reals()
     step = 0.01 * np.random.default_rng(0).standard_normal(images.shape, dtype=np.float32)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from galaxy_edge_train.synthesis.shares import allocate, divide
+from galaxy_edge_train.synthesis.shares import allocate
 
 
 @given(st.integers(0, 50), st.lists(st.integers(0, 20), min_size=1, max_size=5))
@@ -14,10 +14,3 @@ def test_stocks_give_all_that_is_wanted_as_evenly_as_possible(wanted: int, stock
     # A stock that gives at least two fewer than the largest giver is empty.
     for take, stock in zip(given_, stocks, strict=True):
         assert take >= max(given_) - 1 or take == stock
-
-
-@given(st.integers(0, 1000), st.integers(1, 7))
-def test_parts_add_up_to_the_total(total: int, parts: int):
-    shares = divide(total, parts)
-    assert sum(shares) == total
-    assert max(shares) - min(shares) <= 1

@@ -20,11 +20,12 @@ from sklearn.preprocessing import StandardScaler
 from galaxy_edge.inputs import images
 from galaxy_edge.inputs.images import Pixels
 from galaxy_edge.inputs.preprocessing import Stretch
-from galaxy_edge_train.generators import FAMILIES, Generator, training
-from galaxy_edge_train.generators.generator import to_floats
+from galaxy_edge_train.generators import GENERATORS, Generator, training
+from galaxy_edge_train.generators.trainable import to_floats
 from galaxy_edge_train.generators.training import Progress
 from galaxy_edge_train.synthesis import synthesize as synthesis
 from galaxy_edge_train.synthesis.config import SynthesisConfig
+from galaxy_edge_train.synthesis.fakes import samples
 from galaxy_edge_train.synthesis.reals import SPLITS
 from tests.conftest import galaxy, make_data
 from tests.galaxy_edge_train.synthesis.cutouts import digests_by_split, opened, reals
@@ -106,7 +107,7 @@ def test_no_generator_sees_the_validation_split(tmp_path: Path, monkeypatch: pyt
         seen.extend(image.tobytes() for image in images)
         return training.fit(generator, images, *rest, **options)
 
-    monkeypatch.setattr(synthesis, "fit", watching)
+    monkeypatch.setattr(samples, "fit", watching)
     out = synthesis.synthesize(
         [reals(tmp_path / "reals", 60)],
         tmp_path / "out",
@@ -147,8 +148,8 @@ def file_statistics(path: Path) -> list[float]:
 
 def test_the_files_do_not_reveal_the_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A classifier that sees only properties of the files must not beat chance."""
-    monkeypatch.setitem(FAMILIES, "vae", Replay)
-    monkeypatch.setattr(synthesis, "fit", lambda *_, **__: Progress([0.0], 0.0))
+    monkeypatch.setitem(GENERATORS, "vae", Replay)
+    monkeypatch.setattr(samples, "fit", lambda *_, **__: Progress([0.0], 0.0))
     out = synthesis.synthesize(
         [reals(tmp_path / "reals", 800, size=SIZE)],
         tmp_path / "out",
@@ -179,11 +180,11 @@ def test_a_resumed_synthesis_gives_the_same_images(
     assert cli("synthesize", folder, "-o", tmp_path / "whole", *options)[0] == 0
 
     def killed(generator: Generator, *rest, **also) -> Progress:
-        if isinstance(generator, FAMILIES["gan"]):
+        if isinstance(generator, GENERATORS["gan"]):
             raise KeyboardInterrupt
         return training.fit(generator, *rest, **also)
 
-    monkeypatch.setattr(synthesis, "fit", killed)
+    monkeypatch.setattr(samples, "fit", killed)
     code, _, err = cli("synthesize", folder, "-o", tmp_path / "cut", *options)
     assert code == 130
     assert "--resume" in err

@@ -1,4 +1,4 @@
-"""Three families of generative models that learn to make cutouts, with one interface."""
+"""Networks that make cutouts: three generative models and small autoencoders."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from galaxy_edge_train.generators.gan import Gan
 from galaxy_edge_train.generators.generator import Generator
 from galaxy_edge_train.generators.vae import Vae
 
-__all__ = ["FAMILIES", "Diffusion", "Gan", "Generator", "Vae"]
+__all__ = ["GENERATORS", "Diffusion", "Gan", "Generator", "Vae"]
 
-#: The families, cheapest first. `galaxy_edge_train.families.FAMILY_NAMES` repeats the names.
-FAMILIES: dict[str, type[Generator]] = {"vae": Vae, "gan": Gan, "diffusion": Diffusion}
+#: The generative models, cheapest first.
+GENERATORS: dict[str, type[Generator]] = {"vae": Vae, "gan": Gan, "diffusion": Diffusion}

@@ -7,16 +7,19 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 from keras import layers, ops
 
 from galaxy_edge_train.augmentation import Floats
-from galaxy_edge_train.generators.generator import Arrays, Generator, run
+from galaxy_edge_train.generators.generator import Generator
+from galaxy_edge_train.generators.trainable import Arrays, run
 
 _WIDTHS = (48, 64, 96)
 _PATCH = 2
 _FREQUENCIES = 16
 #: Evaluations of the network per sample.
 STEPS = 50
+_STEP = np.float32(np.pi / 2 / STEPS)
 
 
 class Diffusion(Generator):
@@ -51,22 +54,50 @@ class Diffusion(Generator):
         return predicted
 
     def sample(self, sources: Floats, rng: np.random.Generator) -> Floats:
-        """Turn noise into images in `STEPS` equal steps.
+        """Turn noise into images in `STEPS` equal steps."""
+        mixture = self.noise(len(sources), rng)
+        return self._denoised(mixture, np.full(len(sources), STEPS), sources)
+
+    def renoise(
+        self,
+        images: Floats,
+        steps: npt.NDArray[np.int64],
+        sources: Floats,
+        rng: np.random.Generator,
+    ) -> Floats:
+        """Add noise to images, and turn the mixtures into images again.
+
+        Args:
+            images: float32 [B, size, size, 3], -1 to 1.
+            steps: [B], 1 to `STEPS`: how many of the last steps to take; the more steps, the more
+                noise and the less is left of the image.
+            sources: as for `sample`.
+            rng: decides the noise.
+
+        Returns:
+            As `sample`.
+        """
+        angles = _STEP * steps.astype(np.float32)[:, None, None, None]
+        noise = self.noise(len(images), rng)
+        mixture: Floats = np.cos(angles) * images + np.sin(angles) * noise
+        return self._denoised(mixture, steps, sources)
+
+    def _denoised(self, mixture: Floats, steps: npt.NDArray[np.int64], sources: Floats) -> Floats:
+        """Take the last steps from noise to images.
 
         This is DDIM (Song et al. 2021, arXiv:2010.02502).
         """
-        mixture = self.noise(len(sources), rng)
-        step = np.float32(np.pi / 2 / STEPS)
-        for index in range(STEPS, 0, -1):
-            angle = index * step
+        for index in range(int(steps.max()), 0, -1):
+            angle = index * _STEP
             angles = np.full((len(sources), 1), angle, np.float32)
             v = run(self.network, mixture, angles, sources)
-            # Rotate by `step` in the plane of image and noise, where v is a quarter turn ahead.
+            # Rotate by one step in the plane of image and noise, where v is a quarter turn ahead.
             image = np.cos(angle) * mixture - np.sin(angle) * v
             noise = np.sin(angle) * mixture + np.cos(angle) * v
             # Keep the predicted image in the known range of pixel values.
             image = np.clip(image, -1.1, 1.1)
-            mixture = np.cos(angle - step) * image + np.sin(angle - step) * noise
+            rotated = np.cos(angle - _STEP) * image + np.sin(angle - _STEP) * noise
+            mixture = np.where((steps >= index)[:, None, None, None], rotated, mixture)
         return mixture
 
 

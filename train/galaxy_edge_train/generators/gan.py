@@ -10,7 +10,8 @@ import numpy as np
 from keras import layers, ops
 
 from galaxy_edge_train.augmentation import Floats
-from galaxy_edge_train.generators.generator import Arrays, Generator, normal, run
+from galaxy_edge_train.generators.generator import Generator
+from galaxy_edge_train.generators.trainable import Arrays, normal, run
 
 _LATENT = 96
 _WIDTHS = (32, 64, 128, 192)

@@ -1,4 +1,4 @@
-"""The training of one generator on real images, with a checkpoint after each epoch."""
+"""The training of one network on real images, with a checkpoint after each epoch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from galaxy_edge.files import replacing
 from galaxy_edge.inputs.images import Pixels
 from galaxy_edge_train.augmentation import Floats, turn
 from galaxy_edge_train.families import Budget
-from galaxy_edge_train.generators.generator import Generator, to_floats
+from galaxy_edge_train.generators.trainable import Trainable, to_floats
 
 #: The final weights are a running average over about the last thousand steps, because the weights
 #: of single steps still vary. It is updated every `_STRIDE` steps, and keeps the share `_DECAY`.
@@ -40,7 +40,7 @@ class Progress:
 
 
 def fit(
-    generator: Generator,
+    network: Trainable,
     images: Pixels,
     sources: Floats,
     checkpoint: Path,
@@ -50,12 +50,12 @@ def fit(
     seed: int = 0,
     on_step: Callable[[int, int, int, float], None] = lambda *_: None,
 ) -> Progress:
-    """Train a generator, or continue from the ``checkpoint`` of an earlier call.
+    """Train a network, or continue from the ``checkpoint`` of an earlier call.
 
-    At the end, the weights of the generator are a running average over the last steps.
+    At the end, the weights of the network are a running average over the last steps.
 
     Args:
-        generator: a new one.
+        network: a new one.
         images: uint8 [N, size, size, 3].
         sources: float32 [N, sources], one-hot.
         checkpoint: an ``.npz`` file, written after each epoch.
@@ -70,15 +70,15 @@ def fit(
         UsageError: the training diverged, or the checkpoint is damaged.
     """
     optimizer = keras.optimizers.Adam(
-        generator.learning_rate,
-        beta_1=generator.beta_1,
+        network.learning_rate,
+        beta_1=network.beta_1,
         clipnorm=1.0,
     )
-    generator.compile(optimizer=optimizer)
-    _build(generator, images, sources)
-    optimizer.build(generator.trainable_variables)
-    average = [np.array(weight) for weight in generator.get_weights()]
-    progress = _restore(generator, average, checkpoint)
+    network.compile(optimizer=optimizer)
+    _build(network, images, sources)
+    optimizer.build(network.trainable_variables)
+    average = [np.array(weight) for weight in network.get_weights()]
+    progress = _restore(network, average, checkpoint)
     losses, seconds = list(progress.losses), progress.seconds
     while not budget.is_spent(losses, seconds):
         started = time.monotonic()
@@ -91,23 +91,23 @@ def fit(
             rng = np.random.default_rng([seed, epoch, step])
             chosen = order[step * batch_size : (step + 1) * batch_size]
             batch = to_floats(_random_symmetries(images[chosen], rng))
-            inputs = (batch, sources[chosen], *generator.draw(len(chosen), rng))
-            generator.reset_metrics()
-            total += float(generator.train_on_batch(inputs))
+            inputs = (batch, sources[chosen], *network.draw(len(chosen), rng))
+            network.reset_metrics()
+            total += float(network.train_on_batch(inputs))
             updates, remainder = divmod(epoch * steps + step, _STRIDE)
             if not remainder:
-                _update_average(average, generator, updates)
+                _update_average(average, network, updates)
             on_step(epoch + 1, step + 1, steps, total / (step + 1))
         if not math.isfinite(total):
             raise UsageError(
-                f"the training of the {type(generator).__name__} diverged in epoch {epoch + 1}; "
+                f"the training of the {type(network).__name__} diverged in epoch {epoch + 1}; "
                 "start again with another --seed or --batch-size"
             )
         losses.append(total / steps)
         seconds += time.monotonic() - started
-        _save(generator, average, checkpoint, Progress(losses, seconds))
-    generator.set_weights(average)
-    generator.prepare_sampling(images, sources)
+        _save(network, average, checkpoint, Progress(losses, seconds))
+    network.set_weights(average)
+    network.prepare(images, sources)
     return Progress(losses, seconds)
 
 
@@ -117,38 +117,36 @@ def _random_symmetries(images: Pixels, rng: np.random.Generator) -> Pixels:
     return np.stack([turn(image, int(s)) for image, s in zip(images, symmetries, strict=True)])
 
 
-def _build(generator: Generator, images: Pixels, sources: Floats) -> None:
+def _build(network: Trainable, images: Pixels, sources: Floats) -> None:
     """Call the model once: Keras regards it as built only then, although its parts are."""
-    inputs = generator.draw(2, np.random.default_rng(0))
-    generator((to_floats(images[:1]).repeat(2, axis=0), sources[:1].repeat(2, axis=0), *inputs))
+    inputs = network.draw(2, np.random.default_rng(0))
+    network((to_floats(images[:1]).repeat(2, axis=0), sources[:1].repeat(2, axis=0), *inputs))
 
 
-def _update_average(average: list[Floats], generator: Generator, updates: int) -> None:
+def _update_average(average: list[Floats], network: Trainable, updates: int) -> None:
     """Update the running average; in a short training it covers the later steps."""
     share = max(1 - _DECAY, min(1.0, _RECENT / (_RECENT + updates)))
-    for kept, weight in zip(average, generator.get_weights(), strict=True):
+    for kept, weight in zip(average, network.get_weights(), strict=True):
         np.add(kept, share * (weight - kept), out=kept)
 
 
-def _save(
-    generator: Generator, average: list[Floats], checkpoint: Path, progress: Progress
-) -> None:
+def _save(network: Trainable, average: list[Floats], checkpoint: Path, progress: Progress) -> None:
     arrays = {f"average-{i}": kept for i, kept in enumerate(average)} | {
         f"variable-{i}": keras.ops.convert_to_numpy(variable)
-        for i, variable in enumerate(_variables(generator))
+        for i, variable in enumerate(_variables(network))
     }
     with replacing(checkpoint) as path:
         np.savez(path, progress=np.array(json.dumps(asdict(progress))), **arrays)
 
 
-def _restore(generator: Generator, average: list[Floats], checkpoint: Path) -> Progress:
+def _restore(network: Trainable, average: list[Floats], checkpoint: Path) -> Progress:
     if not checkpoint.exists():
         return Progress([], 0.0)
     try:
         with checkpoint.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             for i, kept in enumerate(average):
                 kept[...] = arrays[f"average-{i}"]
-            for i, variable in enumerate(_variables(generator)):
+            for i, variable in enumerate(_variables(network)):
                 variable.assign(arrays[f"variable-{i}"])
             return Progress(**json.loads(str(arrays["progress"])))
     except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile) as error:
@@ -157,6 +155,6 @@ def _restore(generator: Generator, average: list[Floats], checkpoint: Path) -> P
         ) from error
 
 
-def _variables(generator: Generator) -> list[keras.Variable]:
-    """The weights and the state of Adam."""
-    return [*generator.trainable_variables, *generator.optimizer.variables]
+def _variables(network: Trainable) -> list[keras.Variable]:
+    """The weights, including the statistics of a batch normalisation, and the state of Adam."""
+    return [*network.weights, *network.optimizer.variables]

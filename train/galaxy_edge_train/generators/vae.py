@@ -12,7 +12,8 @@ from keras import layers, ops
 
 from galaxy_edge.inputs.images import Pixels
 from galaxy_edge_train.augmentation import Floats
-from galaxy_edge_train.generators.generator import Arrays, Generator, normal, run, to_floats
+from galaxy_edge_train.generators.generator import Generator
+from galaxy_edge_train.generators.trainable import Arrays, normal, run, to_floats
 
 _LATENT = 96
 #: Images encoded at once.
@@ -58,7 +59,7 @@ class Vae(Generator):
         self.add_loss(misfit + ops.mean(ops.sum(divergence, axis=-1)) / values)
         return pixels
 
-    def prepare_sampling(self, images: Pixels, sources: Floats) -> None:
+    def prepare(self, images: Pixels, sources: Floats) -> None:
         """Fit the distribution of the latent variables of each source."""
         self._distributions = []
         for source in np.eye(self.sources, dtype=np.float32):

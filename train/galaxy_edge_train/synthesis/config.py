@@ -24,6 +24,8 @@ class SynthesisConfig:
         train, valid: maximum number of images of each class; the defaults are the documented
             counts.
         epochs: passes of each generator over the training split; None for the family's own number.
+            This, ``minutes`` and ``batch_size`` do not concern the autoencoders of "reconstruction"
+            and the family "disturbance".
         minutes: training of a generator stops at the end of the epoch that reaches this time; None
             for no limit. With a limit, the number of epochs depends on the machine.
         batch_size: images per training step.

@@ -23,7 +23,10 @@ _MEASURED = 1000
 _SHOWN = 12
 #: Side of an image on the contact sheet, pixels.
 _TILE = 128
-_COLOURS = {"vae": "#c8553d", "gan": "#588157", "diffusion": "#7b5ea7"}
+_COLOURS = {
+    "vae": "#c8553d", "gan": "#588157", "diffusion": "#7b5ea7",
+    "reconstruction": "#d9a441", "disturbance": "#3a9e9e", "renoised": "#c77dac",
+}  # fmt: skip
 
 
 def report(data: Path) -> None:

@@ -1,4 +1,4 @@
-"""How many images each source and each generator contributes."""
+"""How many images each source contributes."""
 
 from __future__ import annotations
 
@@ -23,8 +23,3 @@ def allocate(wanted: int, available: Sequence[int]) -> list[int]:
         given[i] = min(available[i], left // (len(available) - done))
         left -= given[i]
     return given
-
-
-def divide(total: int, parts: int) -> list[int]:
-    """Divide a total into whole parts that differ by at most one, the larger ones first."""
-    return [total // parts + (part < total % parts) for part in range(parts)]
