@@ -14,6 +14,7 @@ from galaxy_edge_export import folding
 #: Operators that read shapes. A network with a fixed image size needs none of them.
 PLUMBING = frozenset({"Shape", "Size"})
 BATCH = "N"
+LAYERS = frozenset({"Conv", "Gemm", "MatMul"})
 
 
 def tidy(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -96,18 +97,18 @@ def without_identities(model: onnx.ModelProto) -> onnx.ModelProto:
     }
     (image,) = (item.name for item in result.graph.input)
     same: dict[str, str] = {}
-    floats: set[str] = set()
+    pixels = {image}
     kept = []
     outputs = {item.name for item in result.graph.output}
     for node in result.graph.node:
         _replace(node.input, [same.get(name, name) for name in node.input])
         to = next((item.i for item in node.attribute if item.name == "to"), None)
         if node.op_type == "Cast" and node.input[0] == image and to == TensorProto.FLOAT:
-            floats.add(node.output[0])
+            pixels.add(node.output[0])
         source = None
         if node.op_type == "Add" and zeros.intersection(node.input):
             source = next((name for name in node.input if name not in zeros), None)
-        if node.op_type == "Cast" and node.input[0] in floats and to == TensorProto.UINT8:
+        if node.op_type == "Cast" and node.input[0] in pixels and to == TensorProto.UINT8:
             source = image
         if source is None or node.output[0] in outputs:
             kept.append(node)
@@ -186,6 +187,20 @@ def _replace(field, items) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN
     kept = list(items)
     del field[:]
     field.extend(kept)
+
+
+def tail(model: onnx.ModelProto) -> list[onnx.NodeProto]:
+    """The last layers and what follows them: the nodes whose results reach no other layer."""
+    found: list[onnx.NodeProto] = []
+    read: set[str] = set()
+    for node in reversed(model.graph.node):
+        if not read.isdisjoint(node.output):
+            read.update(node.input)
+            continue
+        found.append(node)
+        if node.op_type in LAYERS:
+            read.update(node.input)
+    return found[::-1]
 
 
 def colours(model: onnx.ModelProto) -> int:

@@ -78,18 +78,7 @@ def quantize(
 
 def last_layers(model: onnx.ModelProto) -> list[str]:
     """The names of the dense layers that no other layer reads, which stay in float."""
-    makers = {name: node for node in model.graph.node for name in node.output}
-    found, tensors, seen = set(), [item.name for item in model.graph.output], set()
-    while tensors:
-        node = makers.get(tensor := tensors.pop())
-        if node is None or tensor in seen:
-            continue
-        seen.add(tensor)
-        if node.op_type == "Gemm":
-            found.add(node.name)
-        elif node.op_type != "Conv":
-            tensors += node.input
-    return [node.name for node in model.graph.node if node.name in found]
+    return [node.name for node in graph.tail(model) if node.op_type == "Gemm"]
 
 
 def _image_scale(model: onnx.ModelProto) -> dict[str, list[dict[str, Any]]]:

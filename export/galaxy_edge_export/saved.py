@@ -45,7 +45,8 @@ def load(trained: Trained) -> Network:
     """
     folder = trained.path
     _check_graph(folder, _graph(folder))
-    served = _served(folder, _loaded(folder))
+    model = _loaded(folder)
+    served = _served(folder, model)
     name, given = _only(folder, "input", served.structured_input_signature[1])
     output, _ = _only(folder, "output", served.structured_outputs)
     if not (given.dtype.is_floating or given.dtype.is_integer):
@@ -59,6 +60,8 @@ def load(trained: Trained) -> Network:
     def call(pixels: tf.Tensor) -> tf.Tensor:
         return served(**{name: tf.cast(pixels, given.dtype)})[output]
 
+    # A signature does not keep the variables of its model.
+    call.model = model  # type: ignore[attr-defined]
     function = freeze(call, image.size, image.channels)
     _check_operators(folder, function.graph)
     gives = function.outputs[0].shape
@@ -161,7 +164,9 @@ def _loaded(folder: Path) -> Any:
         with _silent():
             return tf.saved_model.load(str(folder))
     except Exception as error:  # TensorFlow raises many classes for a damaged folder
-        raise ModelError(f"{folder} cannot be loaded as a SavedModel: {_line(error)}") from error
+        raise ModelError(
+            f"{folder} cannot be loaded as a SavedModel; is it complete? {_line(error)}"
+        ) from error
 
 
 def _served(folder: Path, model: Any) -> Any:
