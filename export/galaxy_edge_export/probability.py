@@ -71,9 +71,11 @@ def check(traced: Traced, activation: Activation | None) -> None:
     low, high = _interval(traced.output, {})
     # The mean of three sigmoids is at most 3 times 0.33333334.
     within = low >= 0 and high <= 1 + 1e-6
-    whole = _total(traced.output)
-    # Float32 rounds the weights of a mean.
-    probability = within and (width == 1 or (whole is not None and abs(whole - 1) < 1e-5))
+    probability = within
+    if width > 1:
+        total = _total(traced.output)
+        # Float32 rounds the weights of a mean.
+        probability = within and total is not None and abs(total - 1) < 1e-5
     name = _NAMES.get(operator.type) or traced.last or "linear"
     if activation is not None:
         if probability:
@@ -112,8 +114,7 @@ def _total(tensor: Any) -> float | None:  # noqa: PLR0911 - one for each operato
         case "Identity" | "StopGradient" | "Snapshot" | "Cast":
             return _total(inputs[0])
         case "Reshape" | "Squeeze" | "ExpandDims":
-            kept = tensor.shape[-1] is not None and tensor.shape[-1] == inputs[0].shape[-1]
-            return _total(inputs[0]) if kept else None
+            return _total(inputs[0]) if _same_width(tensor, inputs[:1]) else None
         case "Mean":
             axes = tf.get_static_value(inputs[1])
             last = (-1, inputs[0].shape.rank - 1)
@@ -123,13 +124,20 @@ def _total(tensor: Any) -> float | None:  # noqa: PLR0911 - one for each operato
             totals = [_total(item) for item in inputs]
             return totals[0] if within and len(set(totals)) == 1 else None
         case "Add" | "AddV2" | "AddN":
-            alike = len({item.shape[-1] for item in inputs}) == 1
+            # A single number is added to all others.
+            alike = _same_width(tensor, inputs)
             totals = [_total(item) if alike else None for item in inputs]
             return None if None in totals else float(sum(filter(None, totals)))
         case "Mul" | "RealDiv":
             return _scaled(operator.type, inputs)
         case _:
             return None
+
+
+def _same_width(tensor: Any, inputs: list[Any]) -> bool:
+    """Whether the last axes of some tensors have the same size, which is known."""
+    sizes = {item.shape[-1] if item.shape.rank else None for item in (tensor, *inputs)}
+    return len(sizes) == 1 and None not in sizes
 
 
 def _scaled(operator: str, inputs: list[Any]) -> float | None:
