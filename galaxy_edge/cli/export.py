@@ -152,7 +152,7 @@ def export(
 ) -> None:
     """Write a trained model as one verified, self-describing ONNX file.
 
-    The float file must score as the model does (within 1e-5; with --half, 5e-3). The int8 file must
+    The float file must score as the model (within 1e-5; with --half, 5e-3). The int8 file must
     stay within the limits on the validation images. If a file fails, nothing is written and the
     exit code is 5.
     """
