@@ -11,7 +11,7 @@ from onnxruntime.quantization import quantize_dynamic
 from galaxy_edge_export import export, images
 from galaxy_edge_export.config import Limits
 from galaxy_edge_export.convert import convert
-from galaxy_edge_export.loading import load
+from galaxy_edge_export.loading import read
 from galaxy_edge_export.quantize import quantize
 from galaxy_edge_export.traced import trace
 from galaxy_edge_export.trained import Trained
@@ -30,7 +30,7 @@ def write(trained: Trained, folder: Path) -> None:
     sample = images.calibration_sample(labelled["Train"], _CALIBRATION, 0)
     calibration = images.load(sample, steps, digests).pixels
 
-    model = load(trained)
+    model = read(trained.path)
     model.save(folder / "model.keras")
     plain = convert(trace(model, steps.size))
     onnx.save(plain, folder / "fp32.onnx")

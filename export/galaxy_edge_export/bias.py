@@ -57,7 +57,7 @@ def with_corrected_biases(
     Args:
         quantized: a QDQ model whose nodes have the same names as in ``fp32``.
         fp32: the model that was quantised, in which each layer has its own bias.
-        calibration: uint8 [N, size, size, 3].
+        calibration: uint8 [N, size, size, channels].
 
     Returns:
         A model that differs from ``quantized`` only in its biases.

@@ -1,4 +1,4 @@
-"""Convert Keras to ONNX in fp32: uint8 image in, score out, with the scaling inside."""
+"""Convert a network to ONNX in fp32: uint8 image in, score out, with the scaling inside."""
 
 from __future__ import annotations
 
@@ -31,25 +31,27 @@ def convert(
     activation: Activation | None = None,
     output: str = OUTPUT_NAME,
 ) -> onnx.ModelProto:
-    """Convert a traced Keras model.
+    """Convert a traced model.
 
     tf2onnx's ``from_keras`` fails on Keras 3, so the model goes through a ``tf.function``.
 
     Args:
-        traced: from `galaxy_edge_export.traced.trace`.
+        traced: the model, for example from `galaxy_edge_export.traced.trace`.
         input_range: the pixel values that the model takes.
         activation: what to apply to the output of the model; None for nothing.
         output: name of the scores in the file.
 
     Returns:
-        An ONNX model that maps ``image``, uint8 [N, size, size, 3] in 0 to 255, to scores,
-        float32 [N, 1] or [N, C].
+        An ONNX model that maps ``image``, uint8 [N, size, size, channels] in 0 to 255, to
+        scores, float32 [N, 1] or [N, C]. `galaxy_edge_export.grey` gives a model of one channel
+        the input of a model file.
 
     Raises:
         ModelError: an operator of the model cannot be converted, or the converted graph has another
             operator set, or computes shapes at run time.
     """
-    signature = [tf.TensorSpec((None, traced.size, traced.size, 3), tf.uint8, name=INPUT_NAME)]
+    shape = (None, traced.size, traced.size, traced.channels)
+    signature = [tf.TensorSpec(shape, tf.uint8, name=INPUT_NAME)]
 
     def scores(image: tf.Tensor) -> dict[str, tf.Tensor]:
         given = traced.function(_scaled(tf.cast(image, tf.float32), input_range))[0]

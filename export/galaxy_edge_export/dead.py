@@ -29,7 +29,6 @@ from galaxy_edge_export import graph
 from galaxy_edge_export.bias import with_own_biases
 
 _BATCH = 32
-_COLOURS = 3
 #: Number of bytes that one integer instruction multiplies and adds up.
 _MULTIPLIED_AT_ONCE = 4
 #: Smallest number of bytes that a max pool compares at once.
@@ -66,7 +65,7 @@ def provably_alive(model: onnx.ModelProto) -> Masks:
     layers = _layers(model)
     if not (_scales_to_one(model) and {layer.name for layer in layers[:-1]} <= rectified.keys()):
         return {}
-    largest = np.ones(_COLOURS)
+    largest = np.ones(graph.colours(model))
     alive: Masks = {}
     for layer in layers:
         weights = _by_channel(layer, constants[layer.input[1]], len(largest))
@@ -104,7 +103,7 @@ def activity(model: onnx.ModelProto, images: Pixels) -> dict[str, Activity]:
 
     Args:
         model: from `galaxy_edge_export.convert.convert`.
-        images: uint8 [N, size, size, 3].
+        images: uint8 [N, size, size, channels].
 
     Returns:
         Layer name to activity; empty for a network that is not a chain or has no ReLU.
@@ -190,7 +189,8 @@ def without_channels(
     if not active:
         result.CopyFrom(model)
     constants = _constants(result)
-    kept, before = np.arange(_COLOURS), _COLOURS
+    before = graph.colours(model)
+    kept = np.arange(before)
     previous: Activity | None = None
     for layer in _layers(result):
         full = constants[layer.input[1]]

@@ -10,7 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import onnx
 
@@ -28,22 +27,23 @@ from galaxy_edge_export import (
     dead,
     gates,
     golden,
+    grey,
     images,
     integer,
     nibbles,
+    notes,
     pools,
     precision,
     probability,
     ranges,
     speed,
 )
-from galaxy_edge_export.config import TARGETS, THRESHOLD, InputRange, Quantization
+from galaxy_edge_export.config import TARGETS, THRESHOLD, Quantization
 from galaxy_edge_export.convert import convert
 from galaxy_edge_export.gates import Cost
 from galaxy_edge_export.half import with_half_weights
 from galaxy_edge_export.loading import load
-from galaxy_edge_export.quantize import last_layer, quantize
-from galaxy_edge_export.traced import trace
+from galaxy_edge_export.quantize import last_layers, quantize
 from galaxy_edge_export.trained import Trained
 
 _PACKAGES = (
@@ -79,8 +79,9 @@ class Report:
     """What an export measured.
 
     Attributes:
-        parity: largest difference of a score from Keras, of the fp16 file if one was requested,
-            else of the float file.
+        parity: largest difference of a score from the source, of the fp16 file if one was
+            requested, else of the float file.
+        source: what runs the source, "Keras" or "TensorFlow".
         rows: the float file, then the fp16 or int8 file if one was requested.
         cost: what quantisation cost; None for a float export.
         calibration_images: number of images that the int8 file was calibrated on.
@@ -89,6 +90,7 @@ class Report:
     """
 
     parity: float
+    source: str
     rows: tuple[Row, ...]
     cost: Cost | None = None
     calibration_images: int = 0
@@ -129,17 +131,17 @@ def prepare(
 
     Raises:
         ModelError, UsageError: the model or the data cannot be used.
-        GateError: the scores of the float or fp16 file differ from Keras.
+        GateError: the scores of the float or fp16 file differ from the source.
     """
     # Look for the data first: a missing folder shows at once, but a conversion takes seconds.
     files = images.labelled_files(trained, quantization.data) if quantization else {}
-    own = load(trained)
-    keras_model = precision.in_float32(own)
-    traced = trace(keras_model, trained.preprocessing.size)
+    network = load(trained)
+    traced = network.traced
+    trained = replace(trained, preprocessing=replace(trained.preprocessing, size=traced.size))
     input_range = ranges.decide(traced.image, trained.input_range)
     probability.check(traced, trained.activation)
     drawn = _drawn(trained)
-    known, notes = _described(trained, input_range, ranges.derived(traced.image), own)
+    known, remarks = notes.of(trained, network, input_range)
     two = len(trained.classes) == 2
     manifest = Manifest(
         classes=trained.classes,
@@ -153,30 +155,34 @@ def prepare(
     )
     model = convert(traced, input_range, trained.activation, manifest.outputs.scores)
     model = dead.without_channels(model, dead.provably_alive(model))
-    fp32 = _session(model, manifest)
-    called = partial(gates.keras_scores, input_range=input_range, activation=trained.activation)
-    score = partial(called, keras_model)
-    parity = gates.check_parity(score, fp32, drawn)
-    if own is not keras_model:
-        limit = precision.LIMITS[precision.computes_in(own)]
-        gates.check_parity(partial(called, own), fp32, drawn, limit)
+    whole = grey.with_rgb_input(model)
+    fp32 = _session(whole, manifest)
+    called = partial(
+        gates.source_scores, input_range=input_range, activation=trained.activation,
+        channels=traced.channels,
+    )  # fmt: skip
+    score, source = partial(called, network.call), network.runs_on
+    parity = gates.check_parity(score, fp32, drawn, source=source)
+    if network.own_call is not None:
+        limit = precision.LIMITS[network.precision]
+        gates.check_parity(partial(called, network.own_call), fp32, drawn, limit)
     if half:
-        small = with_half_weights(model)
+        small = grey.with_rgb_input(with_half_weights(model))
         fp16 = _session(small, manifest)
         real = images.validation(trained)
-        parity = gates.check_parity(score, fp16, drawn, gates.HALF_PARITY, real)
-        rows = _rows({"fp32": (fp32, model), "fp16": (fp16, small)}, drawn)
+        parity = gates.check_parity(score, fp16, drawn, gates.HALF_PARITY, real, source)
+        rows = _rows({"fp32": (fp32, whole), "fp16": (fp16, small)}, drawn)
         document = {
             "precision": "fp16",
             "scheme": "fp16; image scaling and last layer in fp32",
             "largest_difference_from_keras": round(parity, 6),
             "validation": {"images": 0 if real is None else len(real)},
         }
-        report = Report(parity, rows, notes=(*notes, _compared(real)))
+        report = Report(parity, source, rows, notes=(*remarks, notes.compared(real)))
         return Prepared(small, replace(manifest, quantization=document), report)
     if quantization is None:
-        rows = _rows({"fp32": (fp32, model)}, drawn)
-        return Prepared(model, manifest, Report(parity, rows, notes=notes))
+        rows = _rows({"fp32": (fp32, whole)}, drawn)
+        return Prepared(whole, manifest, Report(parity, source, rows, notes=remarks))
 
     sample = images.calibration_sample(
         files["Train"], quantization.calibration_images, quantization.seed
@@ -185,59 +191,34 @@ def prepare(
     # the training.
     digests = trained.digests if quantization.data is None else {}
     calibration = images.load(sample, trained.preprocessing, digests)
-    small, scheme = _quantized(model, calibration.pixels, quantization)
+    pixels = grey.for_channels(calibration.pixels, traced.channels)
+    small, scheme = _quantized(model, pixels, quantization)
+    small = grey.with_rgb_input(small)
     floats = scheme["float_layers"]
     if floats:
         in_words = ", ".join(f"{name} ({why})" for name, why in floats.items())
-        notes = (*notes, f"layers in float: {in_words}")
+        remarks = (*remarks, f"layers in float: {in_words}")
     int8 = _session(small, manifest)
     valid = images.load(files["Valid"], trained.preprocessing, digests)
     cost = gates.measure_cost(
         valid.labels, _scores(fp32, valid.pixels), _scores(int8, valid.pixels), Decision(manifest)
     )
-    rows = _rows({"fp32": (fp32, model), "int8": (int8, small)}, drawn)
+    rows = _rows({"fp32": (fp32, whole), "int8": (int8, small)}, drawn)
     speedups = [rows[0].single / rows[1].single, rows[0].batch / rows[1].batch]
     report = Report(
         parity,
+        source,
         rows,
         cost,
         len(sample),
         tuple(gates.failures(cost, min(speedups), quantization.limits)),
-        notes,
+        remarks,
     )
     document = scheme | {
         "calibration": {"images": len(sample), "seed": quantization.seed, "method": "minmax"},
         "validation": cost.document(),
     }
     return Prepared(small, replace(manifest, quantization=document), report)
-
-
-def _described(
-    trained: Trained, input_range: InputRange, derived: InputRange | None, own: keras.Model
-) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """What the manifest says about the training, and notes for the user."""
-    known, notes = dict(trained.training), []
-    if trained.bare:
-        known["input_range"] = input_range
-        source = "as given" if trained.input_range else "found in the model"
-        notes.append(f"the network takes pixels of {input_range} ({source})")
-    if derived not in (None, input_range):
-        notes.append(
-            f"careful: the model begins as one that takes pixels of {derived}, not {input_range}"
-        )
-    if trained.activation is not None:
-        known["activation"] = trained.activation
-        notes.append(f"{trained.activation} was added after the last layer")
-    if (kind := precision.computes_in(own)) != "float32":
-        known["computed_in"] = kind
-        notes.append(f"Keras computes this model in {kind}; the file computes in float32")
-    return known, tuple(notes)
-
-
-def _compared(real: Pixels | None) -> str:
-    if real is None:
-        return "compared on drawn galaxies only, because there are no validation images"
-    return f"compared on drawn galaxies and {len(real)} validation images"
 
 
 def _quantized(
@@ -248,7 +229,7 @@ def _quantized(
     Returns:
         The int8 model, and how it was made, for the manifest.
     """
-    last = last_layer(model)
+    last = last_layers(model)
     dense = [node.name for node in model.graph.node if node.op_type == "Gemm"]
     if how.dense_bits == 4 and set(dense) <= set(last):
         raise UsageError(

@@ -101,6 +101,11 @@ def _step(  # noqa: PLR0911 - one for each operator
     node: onnx.NodeProto, layer: onnx.NodeProto, constants: _Constants
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:
     """Factor and shift of each channel, float64 [C], if a node does only that."""
+    if node.op_type == "BatchNormalization" and all(name in constants for name in node.input[1:]):
+        scale, offset, mean, variance = (constants[n].astype(np.float64) for n in node.input[1:])
+        epsilon = next((item.f for item in node.attribute if item.name == "epsilon"), 1e-5)
+        factor = scale / np.sqrt(variance + epsilon)
+        return factor, offset - mean * factor
     if node.op_type not in ("Mul", "Div", "Add", "Sub") or len(node.input) != 2:
         return None
     first = node.input[0] == layer.output[0]

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
@@ -15,12 +14,14 @@ from galaxy_edge.decision import Decision, Probabilities
 from galaxy_edge.engine.session import Session
 from galaxy_edge.errors import GateError
 from galaxy_edge.inputs.images import Pixels
+from galaxy_edge_export import grey
 from galaxy_edge_export.config import Activation, InputRange, Limits
+from galaxy_edge_export.network import Call
 from galaxy_edge_export.pixels import scaled
 
-#: Largest difference from Keras that a float file may have.
+#: Largest difference from its source that a float file may have.
 PARITY = 1e-5
-#: Largest difference from Keras that an fp16 file may have. Its weights are rounded by up to
+#: Largest difference from its source that an fp16 file may have. Its weights are rounded by up to
 #: 1 / 2,048 of their value. The bundled model's network differed by at most 0.0017 on 256 drawn
 #: galaxies and by at most 0.0009 on 2,000 validation images.
 HALF_PARITY = 5e-3
@@ -62,24 +63,26 @@ class Cost:
         return {name: round(value, 6) for name, value in asdict(self).items()}
 
 
-def keras_scores(
-    model: keras.Model,
+def source_scores(
+    call: Call,
     images: Pixels,
     input_range: InputRange = "0..1",
     activation: Activation | None = None,
+    channels: int = 3,
 ) -> Scores:
-    """Score images with Keras, called as the author of the model would call it.
+    """Score images with the model that is exported, called as its author would call it.
 
     Args:
-        model: maps [N, size, size, 3] to [N, 1] or [N, C].
+        call: the model; maps float32 [N, size, size, channels] to [N, 1] or [N, C].
         images: uint8 [N, size, size, 3].
         input_range: the pixel values that the model takes.
         activation: what to apply to its output; None for nothing.
+        channels: 3 for a model of RGB images, 1 for one of grey images.
 
     Returns:
         float32 [N, 1], P(positive), or [N, C] for three or more classes.
     """
-    output = model.predict_on_batch(scaled(images, input_range))
+    output = call(scaled(grey.for_channels(images, channels), input_range))
     scores: Scores = np.asarray(output).astype(np.float32)
     if activation == "softmax":
         powers = np.exp(scores - scores.max(axis=1, keepdims=True))
@@ -97,15 +100,17 @@ def check_parity(
     images: Pixels,
     limit: float | None = None,
     validation: Pixels | None = None,
+    source: str = "Keras",
 ) -> float:
-    """Compare a file with Keras at batch sizes 1, 7 and 32.
+    """Compare a file with its source at batch sizes 1, 7 and 32.
 
     Args:
-        score: scores uint8 [N, size, size, 3] with Keras, float32 [N, 1] or [N, C].
+        score: scores uint8 [N, size, size, 3] with the source, float32 [N, 1] or [N, C].
         session: the exported file.
         images: uint8 [32 or more, size, size, 3].
         limit: largest difference allowed; None means `PARITY`.
         validation: more images, uint8 [N, size, size, 3], compared in batches of 32.
+        source: what runs the source, for the message.
 
     Returns:
         The largest difference between two scores.
@@ -122,13 +127,13 @@ def check_parity(
     worst = 0.0
     for batch in batches:
         expected = score(batch)
-        # Of two classes, the last column is P(positive), the only number that Keras gives.
+        # Of two classes, the last column is P(positive), the only number that the source gives.
         scores = session.run(batch).scores[:, -expected.shape[1] :]
         difference = float(np.max(np.abs(scores - expected)))
         # `not <=` because NaN must fail, too.
         if not difference <= limit:
             raise GateError(
-                f"the exported file differs from Keras by {difference:.2e} at batch size "
+                f"the exported file differs from {source} by {difference:.2e} at batch size "
                 f"{len(batch)} (the limit is {limit:.0e}); nothing was written"
             )
         worst = max(worst, difference)

@@ -7,18 +7,20 @@ from collections import Counter
 
 import numpy as np
 import onnx
-from onnx import numpy_helper, shape_inference
+from onnx import TensorProto, helper, numpy_helper, shape_inference
 
 from galaxy_edge_export import folding
 
 #: Operators that read shapes. A network with a fixed image size needs none of them.
 PLUMBING = frozenset({"Shape", "Size"})
 BATCH = "N"
+LAYERS = frozenset({"Conv", "Gemm", "MatMul"})
 
 
 def tidy(model: onnx.ModelProto) -> onnx.ModelProto:
     """Apply all rewrites, in order."""
-    layers = folding.with_folded_scales(folding.with_gemms(with_static_reshapes(model)))
+    plain = without_identities(with_transposes(with_static_reshapes(model)))
+    layers = folding.with_folded_scales(folding.with_gemms(plain))
     return with_plain_names(without_dead_nodes(layers))
 
 
@@ -50,6 +52,69 @@ def with_static_reshapes(model: onnx.ModelProto) -> onnx.ModelProto:
             numpy_helper.from_array(np.array([-1, *sizes], np.int64), name)
         )
         node.input[1] = name
+    return result
+
+
+def with_transposes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Write a Transpose where tf2onnx reshapes instead.
+
+    Moving the only channel moves no number, so tf2onnx writes Reshape. The other rewrites know the
+    start of a network by its Transpose.
+    """
+    result = _copy(model)
+    graph = shape_inference.infer_shapes(result).graph
+    shapes = {
+        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim][1:]
+        for value in (*graph.input, *graph.value_info, *graph.output)
+    }
+    for node in result.graph.node:
+        if node.op_type != "Reshape":
+            continue
+        before, after = (shapes.get(name, []) for name in (node.input[0], node.output[0]))
+        if len(before) != 3 or 0 in before or len(after) != 3:
+            continue
+        for perm in ([0, 3, 1, 2], [0, 2, 3, 1]):
+            moved = [before[axis - 1] for axis in perm[1:]]
+            single = before[-1 if perm[1] == 3 else 0] == 1
+            if single and after == moved:
+                node.op_type = "Transpose"
+                del node.input[1], node.attribute[:]
+                node.attribute.append(helper.make_attribute("perm", perm))
+                break
+    return result
+
+
+def without_identities(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Remove what changes no number: adding 0, and casting a byte to a byte.
+
+    ``Rescaling(1 / 255)`` adds 0, and a network that takes bytes casts the image to them.
+    """
+    result = _copy(model)
+    zeros = {
+        item.name
+        for item in result.graph.initializer
+        if [*item.dims] in ([], [1]) and not numpy_helper.to_array(item).any()
+    }
+    (image,) = (item.name for item in result.graph.input)
+    same: dict[str, str] = {}
+    pixels = {image}
+    kept = []
+    outputs = {item.name for item in result.graph.output}
+    for node in result.graph.node:
+        _replace(node.input, [same.get(name, name) for name in node.input])
+        to = next((item.i for item in node.attribute if item.name == "to"), None)
+        if node.op_type == "Cast" and node.input[0] == image and to == TensorProto.FLOAT:
+            pixels.add(node.output[0])
+        source = None
+        if node.op_type == "Add" and zeros.intersection(node.input):
+            source = next((name for name in node.input if name not in zeros), None)
+        if node.op_type == "Cast" and node.input[0] in pixels and to == TensorProto.UINT8:
+            source = image
+        if source is None or node.output[0] in outputs:
+            kept.append(node)
+        else:
+            same[node.output[0]] = source
+    _replace(result.graph.node, kept)
     return result
 
 
@@ -122,6 +187,25 @@ def _replace(field, items) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN
     kept = list(items)
     del field[:]
     field.extend(kept)
+
+
+def tail(model: onnx.ModelProto) -> list[onnx.NodeProto]:
+    """The last layers and what follows them: the nodes whose results reach no other layer."""
+    found: list[onnx.NodeProto] = []
+    read: set[str] = set()
+    for node in reversed(model.graph.node):
+        if not read.isdisjoint(node.output):
+            read.update(node.input)
+            continue
+        found.append(node)
+        if node.op_type in LAYERS:
+            read.update(node.input)
+    return found[::-1]
+
+
+def colours(model: onnx.ModelProto) -> int:
+    """The number of channels of the image that a model takes."""
+    return int(model.graph.input[0].type.tensor_type.shape.dim[3].dim_value)
 
 
 def readers(model: onnx.ModelProto) -> dict[str, list[onnx.NodeProto]]:

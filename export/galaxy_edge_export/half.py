@@ -10,7 +10,6 @@ from onnx import TensorProto, helper, numpy_helper
 from galaxy_edge.errors import ModelError
 from galaxy_edge_export import graph
 
-_LAYERS = frozenset({"Conv", "Gemm", "MatMul"})
 _SCALING = frozenset({"Cast", "Mul", "Div", "Add", "Sub"})
 _LARGEST = 65_504.0
 _CONVOLUTION = 4  # number of dimensions of its weights: filters, channels, height, width
@@ -21,7 +20,7 @@ def with_half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
     Both ends stay in fp32. In fp16, the scaling would round each pixel twice, once for the divisor
     and once for the quotient. The last layer has few units, so fp32 costs little there, and it
-    decides the score.
+    decides the score. An ensemble has several last layers.
 
     Args:
         model: from `galaxy_edge_export.convert.convert`.
@@ -36,7 +35,8 @@ def with_half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     result.CopyFrom(model)
     nodes = [*result.graph.node]
     start = next(index for index, node in enumerate(nodes) if node.op_type not in _SCALING)
-    end = max((index for index, node in enumerate(nodes) if node.op_type in _LAYERS), default=start)
+    tail = {node.name for node in graph.tail(model)}
+    inner = [node for node in nodes[start:] if node.name not in tail]
     reals = {
         item.name: numpy_helper.to_array(item)
         for item in model.graph.initializer
@@ -49,11 +49,12 @@ def with_half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
             "instead"
         )
     scaled = {name for node in nodes[:start] for name in node.output}
-    computed = {name for node in nodes[start:end] for name in node.output}
+    names = {node.name for node in inner}
+    computed = {name for node in inner for name in node.output}
     written: list[onnx.NodeProto] = []
     made: set[str] = set()
-    for index, node in enumerate(nodes):
-        within = start <= index < end
+    for node in nodes:
+        within = node.name in names
         crossing = scaled | reals.keys() if within else computed
         for slot, name in enumerate(node.input):
             if name not in crossing:

@@ -1,4 +1,4 @@
-"""Load the Keras model of a file: as data, never as code."""
+"""Load the model of a file: as data, never as code."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ from typing import Any
 import keras
 
 from galaxy_edge.errors import ModelError, UsageError
-from galaxy_edge.manifest import score_width
-from galaxy_edge_export import legacy, origin
+from galaxy_edge_export import legacy, origin, precision, saved, shapes
+from galaxy_edge_export.network import Network
 from galaxy_edge_export.origin import ModelFile
+from galaxy_edge_export.traced import trace
 from galaxy_edge_export.trained import Trained
 
 #: Backends of Keras 1 and 2 whose convolutions store their weights mirrored.
 _MIRRORED = ("theano", "cntk")
 
 
-def load(trained: Trained) -> keras.Model:
-    """Load the Keras model.
-
-    Returns:
-        A model that maps float32 [N, size, size, 3] to [N, 1] or [N, C].
+def load(trained: Trained) -> Network:
+    """Load a model from a Keras file or a SavedModel folder.
 
     Raises:
-        UsageError: Keras does not run on TensorFlow, which the conversion needs.
+        UsageError: Keras does not run on TensorFlow, which the conversion needs; or the model takes
+            images of any size, and no size was given.
         ModelError: the model cannot be loaded, contains code, or has the wrong input or output.
     """
     if keras.backend.backend() != "tensorflow":
@@ -37,17 +36,33 @@ def load(trained: Trained) -> keras.Model:
             "again with KERAS_BACKEND=tensorflow, which also loads models trained on another "
             "backend"
         )
-    file = origin.identify(trained.path)
+    if trained.path.is_dir():
+        return saved.load(trained)
+    own = read(trained.path)
+    image = shapes.of_image(trained, own.input_shape)
+    shapes.check_output(trained, own.output_shape)
+    model = precision.in_float32(own)
+    traced = trace(model, image.size, image.channels)
+    kind = precision.computes_in(own)
+    own_call = None if own is model else own.predict_on_batch
+    return Network(traced, model.predict_on_batch, "Keras", kind, own_call)
+
+
+def read(path: Path) -> keras.Model:
+    """Read the model of a Keras file.
+
+    Raises:
+        ModelError: the model cannot be loaded, or contains code.
+    """
+    file = origin.identify(path)
     _refuse_code(file.architecture)
     if file.keras.startswith(("0.", "1.")) or file.backend in _MIRRORED:
         raise ModelError(
-            f"{trained.path} was written by {file.writer}"
+            f"{path} was written by {file.writer}"
             f"{f' on {file.backend}' if file.backend else ''}, whose weights Keras 3 reads "
             "wrongly; load it in Keras 2 on TensorFlow, and save it again"
         )
-    model = _loaded(trained.path, file)
-    _check_shapes(model, trained)
-    return model
+    return _loaded(path, file)
 
 
 def _loaded(path: Path, file: ModelFile) -> keras.Model:
@@ -118,43 +133,6 @@ def _reason(error: BaseException) -> str:
         text = text.rsplit("Exception encountered:", 1)[1]
     lines = text.strip().splitlines() or [type(error).__name__]
     return re.split(r"[.:]? ?(?:Full object config|config=|using config|\{)", lines[0])[0][:160]
-
-
-def _check_shapes(model: keras.Model, trained: Trained) -> None:
-    size = trained.preprocessing.size
-    takes, gives = model.input_shape, model.output_shape
-    if takes != (None, size, size, 3):
-        if takes == (None, None, None, 3) or (
-            isinstance(takes, tuple) and len(takes) == 4 and takes[1:] == (size, size, 3)
-        ):
-            advice = (
-                f"build it with the input (None, {size}, {size}, 3), copy the weights, and save it"
-            )
-        elif isinstance(takes, tuple) and len(takes) == 4 and takes[3] == 3:
-            advice = "set the size of a model without its run folder with --image-size"
-        else:
-            advice = "export needs a model of one RGB image (--image-size sets its size)"
-        raise ModelError(
-            f"{trained.path} takes input of shape {takes}, not (None, {size}, {size}, 3); {advice}"
-        )
-    width = score_width(trained.classes)
-    if gives == (None, width) or (width == 1 and gives == (None, 2)):
-        return
-    if isinstance(gives, tuple) and len(gives) == 2 and (gives[1] or 0) > 2:
-        raise ModelError(
-            f"{trained.path} gives {gives[1]} numbers per image, and there are "
-            f"{len(trained.classes)} classes; give one name for each number with --classes, in "
-            "their order"
-        )
-    if width > 1:
-        raise ModelError(
-            f"{trained.path} gives output of shape {gives}, not (None, {width}) for "
-            f'{width} classes; end the model in Dense({width}, activation="softmax")'
-        )
-    raise ModelError(
-        f"{trained.path} gives output of shape {gives}, not (None, 1); export needs a model "
-        "with one score per image or one per class"
-    )
 
 
 def _refuse_code(architecture: object) -> None:

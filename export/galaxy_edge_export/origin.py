@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,8 @@ import h5py
 
 from galaxy_edge.errors import ModelError
 
+#: The file in a SavedModel folder that holds its computation.
+GRAPH = "saved_model.pb"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _SAVE = "save the model as a .keras or .h5 file"
 #: What other files are, by how they begin.
@@ -80,35 +81,20 @@ def identify(path: Path) -> ModelFile:
     )
 
 
-def refuse_folder(folder: Path) -> None:
-    """Say what a folder without a run is.
+def check_folder(folder: Path) -> None:
+    """Refuse a folder without a run unless it is a SavedModel.
 
     Raises:
-        ModelError: always.
+        ModelError: it is none; the message says what is missing.
     """
-    graph = folder / "saved_model.pb"
-    if not graph.exists():
-        raise ModelError(f"{folder} is not a run folder: it has no config.json")
-    writer = _saved_model_version(graph)
-    start = f"{folder} is a SavedModel folder, written by TensorFlow {writer}".rstrip()
-    if not (folder / "keras_metadata.pb").exists() and not writer.startswith("1."):
-        raise ModelError(
-            f"{start}; it holds a computation and no Keras model; save the model with "
-            "model.save('model.keras') instead of model.export, and export that"
-        )
+    if (folder / GRAPH).is_file():
+        return
+    start = f"{folder} is neither a run folder, because it has no config.json, nor a SavedModel"
+    inside = next(iter(sorted(folder.glob(f"*/{GRAPH}"))), None)
     raise ModelError(
-        f"{start}; Keras 3 cannot load it; convert it where TensorFlow 2.15 or older is installed: "
-        f"python -c \"import tensorflow; tensorflow.keras.models.load_model('{folder}')"
-        ".save('model.h5')\", and export model.h5"
+        f"{start}, because it has no {GRAPH}"
+        + (f"; it contains the SavedModel {inside.parent}, so export that" if inside else "")
     )
-
-
-def _saved_model_version(graph: Path) -> str:
-    content = graph.read_bytes()
-    # The version stands in the file as text, after the tag 5 of its field (0x2a) and its length.
-    for found in re.finditer(rb"\x2a([\x05-\x20])(?=\d+\.\d+\.\d)", content):
-        return content[found.end() : found.end() + found[1][0]].decode("ascii", "replace")
-    return ""
 
 
 def _archive(path: Path) -> ModelFile:

@@ -33,7 +33,6 @@ from onnx import helper, numpy_helper
 from galaxy_edge.manifest import INPUT_NAME
 from galaxy_edge_export import graph
 
-_COLOURS = 3
 _FIRST, _LAST = [0, 3, 1, 2], [0, 2, 3, 1]
 _PATTERN = [
     "Transpose", "DequantizeLinear", "Conv", "QuantizeLinear", "DequantizeLinear", "MaxPool",
@@ -61,6 +60,7 @@ class _Pair:
         path: the nodes that match `_PATTERN`.
         weights, bias: the nodes that dequantise the weights and the bias of the convolution.
         height, width: size of the image, pixels.
+        colours: number of channels of the image.
     """
 
     path: tuple[onnx.NodeProto, ...]
@@ -68,6 +68,7 @@ class _Pair:
     bias: onnx.NodeProto
     height: int
     width: int
+    colours: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,8 @@ def _pair(model: onnx.ModelProto, constants: _Constants) -> _Pair | None:
         return None
     if any(name not in constants for node in (weights, bias) for name in node.input):
         return None
-    return _Pair(tuple(path), weights, bias, *sides)
+    height, width = sides
+    return _Pair(tuple(path), weights, bias, height, width, graph.colours(model))
 
 
 def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
@@ -163,13 +165,14 @@ def _blocks(writer: _Writer, pair: _Pair) -> str:
     Pairs of rows are split and laid side by side instead of transposed, because onnxruntime does
     that four times as fast.
     """
-    rows, columns, line = pair.height // _POOL, pair.width // _POOL, pair.width * _COLOURS
+    rows, columns, line = pair.height // _POOL, pair.width // _POOL, pair.width * pair.colours
     lines = writer.reshape(INPUT_NAME, "lines", rows, _POOL * line)
     sizes = writer.constant("cut.sizes", np.full(_POOL, line, np.int64))
     halves = ["cut.upper", "cut.lower"]
     writer.nodes.append(helper.make_node("Split", [lines, sizes], halves, "cut", axis=2))
     sides = [
-        writer.reshape(half, f"{half}.pixels", rows, columns, _POOL * _COLOURS) for half in halves
+        writer.reshape(half, f"{half}.pixels", rows, columns, _POOL * pair.colours)
+        for half in halves
     ]
     return writer.node("Concat", sides, "blocks", axis=3)
 

@@ -2,7 +2,8 @@
 
 The output is followed back through the model, with the interval that each operator can give. A
 sigmoid gives 0 to 1, and so does the mean of two sigmoids; a dense layer can give anything. With
-one number per class, the output must be a softmax: its numbers are sure to add up to 1.
+one number per class, the numbers must also be sure to add up to 1, as those of a softmax do, or of
+the mean of several.
 """
 
 from __future__ import annotations
@@ -70,7 +71,11 @@ def check(traced: Traced, activation: Activation | None) -> None:
     low, high = _interval(traced.output, {})
     # The mean of three sigmoids is at most 3 times 0.33333334.
     within = low >= 0 and high <= 1 + 1e-6
-    probability = within if width == 1 else operator.type == "Softmax"
+    probability = within
+    if width > 1:
+        total = _total(traced.output)
+        # Float32 rounds the weights of a mean.
+        probability = within and total is not None and abs(total - 1) < 1e-5
     name = _NAMES.get(operator.type) or traced.last or "linear"
     if activation is not None:
         if probability:
@@ -98,6 +103,52 @@ def _last_operator(tensor: Any) -> Any:
     while tensor.op.type in _SAME:
         tensor = tensor.op.inputs[0]
     return tensor.op
+
+
+def _total(tensor: Any) -> float | None:  # noqa: PLR0911 - one for each operator
+    """What the numbers along the last axis add up to; None if that is not known."""
+    operator, inputs = tensor.op, list(tensor.op.inputs)
+    match operator.type:
+        case "Softmax":
+            return 1.0
+        case "Identity" | "StopGradient" | "Snapshot" | "Cast":
+            return _total(inputs[0])
+        case "Reshape" | "Squeeze" | "ExpandDims":
+            return _total(inputs[0]) if _same_width(tensor, inputs[:1]) else None
+        case "Mean":
+            axes = tf.get_static_value(inputs[1])
+            last = (-1, inputs[0].shape.rank - 1)
+            return None if axes is None or np.isin(axes, last).any() else _total(inputs[0])
+        case "Pack":
+            within = operator.get_attr("axis") not in (-1, tensor.shape.rank - 1)
+            totals = [_total(item) for item in inputs]
+            return totals[0] if within and len(set(totals)) == 1 else None
+        case "Add" | "AddV2" | "AddN":
+            # A single number is added to all others.
+            alike = _same_width(tensor, inputs)
+            totals = [_total(item) if alike else None for item in inputs]
+            return None if None in totals else float(sum(filter(None, totals)))
+        case "Mul" | "RealDiv":
+            return _scaled(operator.type, inputs)
+        case _:
+            return None
+
+
+def _same_width(tensor: Any, inputs: list[Any]) -> bool:
+    """Whether the last axes of some tensors have the same size, which is known."""
+    sizes = {item.shape[-1] if item.shape.rank else None for item in (tensor, *inputs)}
+    return len(sizes) == 1 and None not in sizes
+
+
+def _scaled(operator: str, inputs: list[Any]) -> float | None:
+    values = [tf.get_static_value(item) for item in inputs]
+    if values[0] is not None and operator == "Mul":
+        values, inputs = values[::-1], inputs[::-1]
+    total = _total(inputs[0])
+    if total is None or values[1] is None or np.size(values[1]) != 1 or not np.any(values[1]):
+        return None
+    factor = float(np.ravel(values[1])[0])
+    return total * factor if operator == "Mul" else total / factor
 
 
 def _interval(tensor: Any, found: dict[str, _Interval]) -> _Interval:

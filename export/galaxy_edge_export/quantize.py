@@ -41,11 +41,12 @@ def quantize(
     Weights are int8 with one scale per output channel, by default in 7 bits (``reduce_range``):
     x86 processors without VNNI add two products of uint8 and int8 in 16 bits, which saturate, so
     weights of the full range overflow there without a warning. Activations are uint8. The last
-    layer has few units and stays in float: this costs little, and the layer decides the score.
+    layer has few units and stays in float: this costs little, and the layer decides the score. An
+    ensemble has several.
 
     Args:
         model: from `galaxy_edge_export.convert.convert`.
-        calibration: uint8 [N, size, size, 3].
+        calibration: uint8 [N, size, size, channels].
         reduce_range: store weights in 7 bits.
         dense_bits: 4 rounds the weights of dense layers to integers from -7 to 7.
 
@@ -64,7 +65,7 @@ def quantize(
             reduce_range=reduce_range,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=last_layer(model),
+            nodes_to_exclude=last_layers(model),
             calibrate_method=CalibrationMethod.MinMax,
             extra_options={"TensorQuantOverrides": _image_scale(model)},
         )
@@ -75,10 +76,9 @@ def quantize(
     return with_corrected_biases(quantized, fp32, calibration)
 
 
-def last_layer(model: onnx.ModelProto) -> list[str]:
-    """The name of the last layer, which stays in float, if it is dense; else nothing."""
-    last = [node for node in model.graph.node if node.op_type in ("Conv", "Gemm")][-1:]
-    return [node.name for node in last if node.op_type == "Gemm"]
+def last_layers(model: onnx.ModelProto) -> list[str]:
+    """The names of the dense layers that no other layer reads, which stay in float."""
+    return [node.name for node in graph.tail(model) if node.op_type == "Gemm"]
 
 
 def _image_scale(model: onnx.ModelProto) -> dict[str, list[dict[str, Any]]]:

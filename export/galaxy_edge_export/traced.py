@@ -1,8 +1,9 @@
-"""A Keras model as one TensorFlow function without variables, which can be read and converted."""
+"""A model as one TensorFlow function without variables, which can be read and converted."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,14 +20,16 @@ class Traced:
 
     Attributes:
         size: height and width of the images, pixels.
-        function: TensorFlow function from float32 [N, size, size, 3], in the range that the model
-            takes, to a list of float32 [N, 1], or [N, C].
-        last: name of the activation of the model's last layer, "" if that has none.
+        channels: 3 for RGB, 1 for grey.
+        function: TensorFlow function from float32 [N, size, size, channels], in the range that the
+            model takes, to a list of float32 [N, 1], or [N, C].
+        last: name of the activation of the model's last layer, "" if that has none, or is unknown.
     """
 
     size: int
+    channels: int
     function: Any
-    last: str
+    last: str = ""
 
     @property
     def image(self) -> Any:
@@ -39,23 +42,39 @@ class Traced:
         return self.function.outputs[0]
 
 
-def trace(model: keras.Model, size: int) -> Traced:
-    """Trace a model in inference mode, and replace its variables by constants.
+def trace(model: keras.Model, size: int, channels: int = 3) -> Traced:
+    """Trace a Keras model in inference mode, and replace its variables by constants.
+
+    Args:
+        model: maps float32 [N, size, size, channels] to [N, 1] or [N, C].
+        size: height and width of the images, pixels.
+        channels: 3 for RGB, 1 for grey.
+
+    Raises:
+        ModelError: the model cannot be called.
+    """
+    function = freeze(lambda pixels: model(pixels, training=False), size, channels)
+    return Traced(size, channels, function, _last_activation(model))
+
+
+def freeze(call: Callable[[tf.Tensor], tf.Tensor], size: int, channels: int) -> Any:
+    """Make one TensorFlow function of a model, with constants for its variables.
 
     Some layers, for example Normalization, keep constants outside their variables. tf2onnx would
     make inputs of them, so they, too, become constants here.
 
     Args:
-        model: maps float32 [N, size, size, 3] to [N, 1] or [N, C].
+        call: the model, on float32 [N, size, size, channels].
         size: height and width of the images, pixels.
+        channels: 3 for RGB, 1 for grey.
 
     Raises:
         ModelError: the model cannot be called.
     """
-    signature = [tf.TensorSpec((None, size, size, 3), tf.float32, name="pixels")]
+    signature = [tf.TensorSpec((None, size, size, channels), tf.float32, name="pixels")]
 
     def scores(pixels: tf.Tensor) -> tf.Tensor:
-        return tf.cast(model(pixels, training=False), tf.float32)
+        return tf.cast(call(pixels), tf.float32)
 
     try:
         # Keras warns of layers that a model should not have; we refuse those that are wrong.
@@ -64,13 +83,12 @@ def trace(model: keras.Model, size: int) -> Traced:
             concrete = tf.function(
                 scores, input_signature=signature, autograph=False
             ).get_concrete_function()
-        frozen = convert_variables_to_constants_v2(
+        return convert_variables_to_constants_v2(
             concrete, lower_control_flow=False, aggressive_inlining=True
         )
     except Exception as error:  # Keras and TensorFlow raise many classes
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(f"the model cannot be called on an image: {lines[0][:200]}") from error
-    return Traced(size, frozen, _last_activation(model))
 
 
 def _last_activation(model: keras.Model) -> str:

@@ -21,11 +21,12 @@ class Trained:
     """A trained model and what is known about its training.
 
     Attributes:
-        path: the Keras file.
+        path: the Keras file, or the SavedModel folder.
         classes: in the order of the outputs; of two, the negative and the positive one.
         preprocessing: the steps from an image to the input of the network.
         input_range: the pixel values that the model takes; None to derive them from the model.
         activation: what makes a probability of the model's output; None for nothing.
+        sized: whether ``preprocessing`` has the size of the images; else the model says it.
         training: for the manifest: configuration, data digest and counts, epochs, versions.
         metrics: for the manifest: split name to metrics.
         files: the images of the run by split; empty for a bare model.
@@ -37,6 +38,7 @@ class Trained:
     preprocessing: Preprocessing
     input_range: InputRange | None = None
     activation: Activation | None = None
+    sized: bool = True
     training: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[Split, tuple[LabelledFile, ...]] = field(default_factory=dict)
@@ -47,6 +49,11 @@ class Trained:
         """Whether the model has no run folder."""
         return not self.files
 
+    @property
+    def size(self) -> int | None:
+        """Height and width of the images, pixels; None if only the model says it."""
+        return self.preprocessing.size if self.sized else None
+
 
 def find(
     source: Path,
@@ -54,33 +61,40 @@ def find(
     preprocessing: Preprocessing,
     input_range: InputRange | None = None,
     activation: Activation | None = None,
+    *,
+    sized: bool = True,
 ) -> Trained:
     """Read what is known about the model at a path.
 
     Args:
-        source: a run folder, or a Keras file. A file inside a run folder counts as that run,
-            because its images must be prepared as in the training.
+        source: a run folder, a Keras file or a SavedModel folder. A file inside a run folder counts
+            as that run, because its images must be prepared as in the training.
         classes: the classes of a bare model, which does not record them.
         preprocessing: the preprocessing of a bare model, which does not record it.
         input_range: the pixel values that a bare model takes; None to derive them from the model.
         activation: what makes a probability of the output of a bare model.
+        sized: whether ``preprocessing`` has the size of the images of a bare model.
 
     Raises:
         UsageError: the names of the classes are not different and printable.
         ModelError: the path has no model, or the run folder is damaged.
     """
     check_classes(classes)
+    if source.name == origin.GRAPH and source.is_file():
+        source = source.parent
+    bare = Trained(source, classes, preprocessing, input_range, activation, sized)
     if source.is_dir():
         if source.name.endswith(".partial"):
             raise ModelError(f"{source} is an unfinished run; finish it with `train --resume`")
         if not (source / "config.json").exists():
-            origin.refuse_folder(source)
+            origin.check_folder(source)
+            return bare
         return _from_run(source, source / "model.keras")
     if not source.exists():
         raise ModelError(f"{source} does not exist")
     if (source.parent / "config.json").exists() and (source.parent / "data.json").exists():
         return _from_run(source.parent, source)
-    return Trained(source, classes, preprocessing, input_range, activation)
+    return bare
 
 
 def _from_run(run: Path, model: Path) -> Trained:

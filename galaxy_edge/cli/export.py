@@ -31,7 +31,11 @@ _BARE = "Only for a bare model, without its run folder"
 
 def export(
     source: Annotated[
-        Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run folder, or a .keras or .h5 file.")
+        Path,
+        typer.Argument(
+            metavar="RUN_OR_MODEL",
+            help="A run folder, a .keras or .h5 file, or a SavedModel folder.",
+        ),
     ],
     output: Annotated[
         Path | None,
@@ -110,7 +114,9 @@ def export(
     image_size: Annotated[
         int | None,
         typer.Option(
-            help="Size of the network's input, pixels.", show_default="150", rich_help_panel=_BARE
+            help="Size of the network's input, pixels.",
+            show_default="the model's",
+            rich_help_panel=_BARE,
         ),
     ] = None,
     resize: Annotated[
@@ -146,7 +152,7 @@ def export(
 ) -> None:
     """Write a trained model as one verified, self-describing ONNX file.
 
-    The float file must score as Keras does (within 1e-5; with --half, 5e-3). The int8 file must
+    The float file must score as the model (within 1e-5; with --half, 5e-3). The int8 file must
     stay within the limits on the validation images. If a file fails, nothing is written and the
     exit code is 5.
     """
@@ -179,6 +185,7 @@ def export(
         ),
         input_range,
         activation,
+        sized=image_size is not None,
     )
     bare_only = (classes, image_size, resize, working_size, input_range, activation)
     if not trained.bare and any(value is not None for value in bare_only):
@@ -193,7 +200,10 @@ def export(
         else None
     )
     suffix = "-int8.onnx" if quantize else "-fp16.onnx" if half else ".onnx"
-    output = output or trained.path.with_name(trained.path.stem + suffix)
+    if output is None:
+        # A SavedModel is a folder, which may be given as ".".
+        path = trained.path if trained.path.name else trained.path.resolve()
+        output = path.with_name((path.name if path.is_dir() else path.stem) + suffix)
     if not output.parent.is_dir():
         raise UsageError(
             f"{output} cannot be written: the folder {output.parent} does not exist; create it or "
@@ -237,7 +247,9 @@ def _show(report: Report) -> None:
         table.add_row(*cells)
     console.print(table)
     compared = "fp32" if cost else report.rows[-1].name
-    console.print(f"{compared} against Keras: largest difference of a score {report.parity:.1e}")
+    console.print(
+        f"{compared} against {report.source}: largest difference of a score {report.parity:.1e}"
+    )
     for note in report.notes:
         console.print(note, markup=False)
     if cost is not None:

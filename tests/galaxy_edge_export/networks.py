@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
 
 from galaxy_edge.inputs.images import Pixels
@@ -64,3 +66,23 @@ def dense(*head: layers.Layer) -> keras.Model:
             layers.Dense(1, activation="sigmoid"),
         ]
     )
+
+
+class Module(tf.Module):
+    """A classifier without Keras: a dense layer after a given first step."""
+
+    def __init__(self, first: Callable[[tf.Tensor], tf.Tensor] = lambda x: x / 255.0) -> None:
+        super().__init__()
+        self.first = first
+        rng = np.random.default_rng(0)
+        self.weights = tf.Variable(rng.normal(size=(SIZE * SIZE * 3, 1)).astype(np.float32) / 20)
+
+    def __call__(self, pixels: tf.Tensor) -> tf.Tensor:
+        flat = tf.reshape(self.first(pixels), (-1, SIZE * SIZE * 3))
+        return tf.sigmoid(flat @ self.weights)
+
+    def save(self, folder: Path, kind: tf.DType = tf.float32, batch: int | None = None) -> Path:
+        image = tf.TensorSpec((batch, SIZE, SIZE, 3), kind)
+        self.call = tf.function(self.__call__).get_concrete_function(image)
+        tf.saved_model.save(self, str(folder), signatures={"scores": self.call})
+        return folder

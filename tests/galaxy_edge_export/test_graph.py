@@ -64,6 +64,8 @@ def operators(model: onnx.ModelProto) -> list[str]:
     "rewrite",
     [
         graph.with_static_reshapes,
+        graph.with_transposes,
+        graph.without_identities,
         folding.with_gemms,
         graph.without_dead_nodes,
         graph.with_plain_names,
@@ -105,3 +107,75 @@ def test_names_do_not_depend_on_the_process():
     assert graph.tidy(one).SerializeToString(deterministic=True) == graph.tidy(
         other
     ).SerializeToString(deterministic=True)
+
+
+def around_one_channel() -> onnx.ModelProto:
+    """A network of one channel that takes bytes and adds 0, as tf2onnx writes it."""
+    nodes = [
+        helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["float"], ["bytes"], to=TensorProto.UINT8),
+        helper.make_node("Cast", ["bytes"], ["pixels"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["pixels", "scale"], ["scaled"]),
+        helper.make_node("Add", ["zero", "scaled"], ["shifted"]),
+        helper.make_node("Reshape", ["shifted", "first"], ["moved"]),
+        helper.make_node("Conv", ["moved", "w"], ["conv"]),
+        helper.make_node(
+            "BatchNormalization", ["conv", "scales", "b", "means", "variances"], ["even"],
+            epsilon=0.01,
+        ),
+        helper.make_node("Transpose", ["even"], ["last"], perm=[0, 2, 3, 1]),
+        helper.make_node("Reshape", ["last", "flat"], ["features"]),
+        helper.make_node("MatMul", ["features", "dense"], ["one"]),
+        helper.make_node("MatMul", ["features", "other"], ["two"]),
+        helper.make_node("Add", ["one", "two"], ["sum"]),
+        helper.make_node("Sigmoid", ["sum"], ["score"]),
+    ]  # fmt: skip
+    rng = np.random.default_rng(0)
+    floats = {
+        "scale": np.array([1 / 255]), "zero": np.zeros(1), "w": rng.normal(size=(2, 1, 3, 3)),
+        "scales": rng.uniform(1, 2, 2), "b": rng.normal(size=2), "means": rng.normal(size=2),
+        "variances": rng.uniform(1, 2, 2), "dense": rng.normal(size=(8, 1)) / 10,
+        "other": rng.normal(size=(8, 1)) / 10,
+    }  # fmt: skip
+    constants = [constant(name, values.astype(np.float32)) for name, values in floats.items()]
+    shapes = {"first": [-1, 1, 4, 4], "flat": [-1, 8]}
+    inner = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", 4, 4, 1])],
+        [helper.make_tensor_value_info("score", TensorProto.FLOAT, ["N", 1])],
+        [*constants, *(constant(name, np.array(values)) for name, values in shapes.items())],
+    )
+    return helper.make_model(inner, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+
+
+def test_what_changes_no_number_goes_and_the_channel_moves_as_in_other_networks():
+    model = around_one_channel()
+    tidy = graph.tidy(model)
+    assert operators(tidy) == [
+        "Cast", "Mul", "Transpose", "Conv", "Transpose", "Reshape", "Gemm", "Gemm", "Add",
+        "Sigmoid",
+    ]  # fmt: skip
+    images = np.random.default_rng(0).integers(0, 256, (7, 4, 4, 1), dtype=np.uint8)
+    before, after = (
+        onnxruntime.InferenceSession(item.SerializeToString()).run(None, {"image": images})[0]
+        for item in (model, tidy)
+    )
+    assert np.ptp(before) > 0.01
+    np.testing.assert_allclose(after, before, atol=1e-6)
+
+
+def test_adding_zeros_of_a_larger_shape_stays():
+    model = around_one_channel()
+    zeros = constant("zero", np.zeros((1, 1, 1, 1, 1), np.float32))
+    kept = [item for item in model.graph.initializer if item.name != "zero"]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend([*kept, zeros])
+    assert operators(graph.without_identities(model)).count("Add") == 2
+
+
+def test_the_tail_is_what_reaches_no_other_layer():
+    names = [node.op_type for node in graph.tail(graph.tidy(around_one_channel()))]
+    assert names == ["Gemm", "Gemm", "Add", "Sigmoid"]
+    chain = graph.tidy(dense_after_flatten())
+    assert [node.op_type for node in graph.tail(chain)] == ["Gemm", "Sigmoid"]

@@ -35,9 +35,20 @@ def branches() -> keras.Model:
     return keras.Model(start, tail(layers.Concatenate()(parts)))
 
 
+def pooled(pool: layers.Layer) -> keras.Model:
+    keras.utils.set_random_seed(1)
+    return keras.Sequential(
+        [keras.Input((SIZE, SIZE, 3)), layers.Conv2D(8, 3, use_bias=False),
+         layers.BatchNormalization(), layers.ReLU(), pool, layers.Dense(1, activation="sigmoid")]
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "build",
     [
+        lambda: pooled(layers.GlobalAveragePooling2D()),
+        lambda: pooled(layers.GlobalMaxPooling2D()),
+        lambda: dense(layers.BatchNormalization(), layers.Dense(8), layers.BatchNormalization()),
         lambda: dense(layers.Dense(8, activation="gelu")),
         lambda: dense(layers.Dense(8), layers.Activation(keras.activations.silu)),
         lambda: scaling(layers.Normalization(mean=[0.4, 0.5, 0.6], variance=[0.1, 0.2, 0.3])),
@@ -45,7 +56,17 @@ def branches() -> keras.Model:
         reversed_colours,
         branches,
     ],
-    ids=["gelu", "silu", "Normalization", "adapted", "reversed colours", "branches"],
+    ids=[
+        "global average pooling",
+        "global maximum pooling",
+        "batch normalisation",
+        "gelu",
+        "silu",
+        "Normalization",
+        "adapted",
+        "reversed colours",
+        "branches",
+    ],
 )
 def test_it_is_exported_and_scores_as_keras_does(
     build: Callable[[], keras.Model], tmp_path: Path, cli: Cli

@@ -237,19 +237,6 @@ def test_weights_without_a_model_are_named(tmp_path: Path, cli: Cli):
         assert words in err
 
 
-@pytest.mark.parametrize(
-    ("keras_2", "words"), [(True, "TensorFlow 2.15 or older"), (False, "instead of model.export")]
-)
-def test_a_saved_model_folder_is_named(keras_2: bool, words: str, tmp_path: Path, cli: Cli):
-    (tmp_path / "saved_model.pb").write_bytes(b"\x08\x01\x12\x07serve\x2a\x062.15.12\x07unknown")
-    if keras_2:
-        (tmp_path / "keras_metadata.pb").write_bytes(b"")
-    code, _, err = cli("export", tmp_path, *OPTIONS)
-    assert code == 3
-    assert "SavedModel folder, written by TensorFlow 2.15.1;" in err
-    assert words in err
-
-
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 @pytest.mark.parametrize(("name", "value"), [("backend", "theano"), ("keras_version", "1.2.2")])
 def test_weights_that_keras_3_reads_wrongly_are_refused(

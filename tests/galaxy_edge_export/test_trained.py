@@ -13,7 +13,7 @@ import pytest
 
 from galaxy_edge import Predictor
 from galaxy_edge.inputs.preprocessing import Preprocessing
-from galaxy_edge_export.gates import keras_scores
+from galaxy_edge_export.gates import source_scores
 from tests.conftest import galaxy
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -59,7 +59,9 @@ def test_a_model_that_rescales_itself_is_not_rescaled_again(tmp_path: Path, cli:
     images = np.stack([galaxy(1, 12)])
     expected = model.predict(images.astype(np.float32), verbose=0)[0, 0]
     assert Predictor(tmp_path / "m.onnx").scores(images)[0, 1] == pytest.approx(expected, abs=1e-5)
-    assert keras_scores(model, images, "0..255")[0, 0] == pytest.approx(expected, abs=1e-6)
+    assert source_scores(model.predict_on_batch, images, "0..255")[0, 0] == pytest.approx(
+        expected, abs=1e-6
+    )
 
 
 @pytest.mark.parametrize(
@@ -128,7 +130,7 @@ def test_code_in_a_keras_archive_is_refused(tmp_path: Path, cli: Cli):
     assert "Lambda" in err
 
 
-def test_a_source_without_a_model_is_reported(tmp_path: Path, bare: Path, cli: Cli):
+def test_a_source_without_a_model_is_reported(tmp_path: Path, cli: Cli):
     (tmp_path / "broken.keras").write_bytes(b"rubbish")
     (tmp_path / "broken.h5").write_bytes(b"rubbish")
     (tmp_path / "model.pt").write_bytes(b"rubbish")
@@ -140,8 +142,7 @@ def test_a_source_without_a_model_is_reported(tmp_path: Path, bare: Path, cli: C
         (tmp_path / "broken.h5", "not a Keras model"),
         (tmp_path / "model.pt", "neither"),
         (tmp_path / "run.partial", "--resume"),
-        (tmp_path / "folder", "not a run folder"),
-        (bare, "--image-size"),
+        (tmp_path / "folder", "neither a run folder"),
     ):
         code, out, err = cli("export", source)
         assert (code, out) == (3, "")
