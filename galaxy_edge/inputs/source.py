@@ -27,11 +27,13 @@ class Stamp:
             any other real dtype is stretched like the pixels of a FITS file.
         bands: names of the planes, if they are known; ``pixels`` is then [B, H, W].
         flux: the pixels come from a FITS file, and are stretched in any dtype.
+        notes: sentences for the user about where they come from.
     """
 
     pixels: npt.NDArray[np.generic]
     bands: tuple[str, ...] = ()
     flux: bool = False
+    notes: tuple[str, ...] = ()
 
 
 #: The content of an input: the path or bytes of a file; three FITS files of one band each (red,

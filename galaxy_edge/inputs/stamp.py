@@ -37,6 +37,7 @@ def rgb(stamp: Stamp, stretch: Stretch, notes: list[str]) -> Image.Image:
     Raises:
         ImageError: the array is no image, or has no pixel with a value.
     """
+    notes += stamp.notes
     pixels = stamp.pixels
     if pixels.dtype.kind not in "iuf" or 0 in pixels.shape or pixels.ndim not in (2, 3):
         raise ImageError(

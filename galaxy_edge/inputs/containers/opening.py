@@ -122,4 +122,6 @@ def _reader(kind: str) -> Reader:
         from galaxy_edge.inputs.containers import zarr
 
         return zarr.images
-    raise UsageError(f"a container of the kind {kind} cannot be read yet")
+    from galaxy_edge.inputs.containers.mosaic import stamps
+
+    return stamps
