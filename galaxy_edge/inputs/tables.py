@@ -20,16 +20,17 @@ _Choose: TypeAlias = Callable[[Sequence[str]], Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which columns of a catalogue hold what, and how it is split.
+    """Which columns of a catalogue, or of a container, hold what, and how it is split.
 
     Attributes:
-        path: paths of images, absolute or relative to the catalogue.
+        path: paths of images, absolute or relative to the catalogue; None for a container, which
+            holds the images.
         label: classes.
         split: ``Train``, ``Valid`` or ``Test`` in any case; None to split by content.
         valid: share of the images for validation, if there is no such column.
     """
 
-    path: str
+    path: str | None
     label: str
     split: str | None = None
     valid: float = 0.2

@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from galaxy_edge.errors import UsageError
+from galaxy_edge.inputs.formats import container_kind
+from galaxy_edge.inputs.tables import Columns
+
+#: The labels beside the images of an HDF5 file or a Zarr store, unless another array is named.
+_LABELS = "labels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +58,28 @@ class Layout:
         """The columns besides the images, each once."""
         names = [*self.keep] if self.id_column is None else [self.id_column, *self.keep]
         return tuple(dict.fromkeys(names))
+
+
+def is_container(path: str, layout: Layout) -> bool:
+    """Whether a path names a container of images.
+
+    A table without a column of images names files, and a folder contains them.
+    """
+    if layout.image_column is not None or layout.catalogue is not None:
+        return True
+    return container_kind(path) in ("archive", "hdf5", "zarr")
+
+
+def label_columns(
+    path: str, label: str | None, split: str | None = None, valid: float | None = None
+) -> Columns:
+    """Which columns of a container hold the classes and the splits.
+
+    Raises:
+        UsageError: the column of the classes is not known.
+    """
+    if label is None and container_kind(path) in ("hdf5", "zarr"):
+        label = _LABELS
+    if label is None:
+        raise UsageError(f"{path} needs the name of the column with its classes: --label-column")
+    return Columns(None, label, split, *([] if valid is None else [valid]))
