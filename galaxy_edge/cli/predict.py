@@ -132,7 +132,8 @@ def predict(
         from galaxy_edge.inputs.shards import Shard
 
         share = Shard.parse(shard)
-    parsing.check_not_an_input(output, [*paths, *([str(model)] if model else [])])
+    others = [str(path) for path in (model, catalogue) if path is not None]
+    parsing.check_not_an_input(output, [*paths, *others])
     predictor = Predictor(
         model,
         device=device,

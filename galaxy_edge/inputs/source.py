@@ -75,7 +75,9 @@ class Source:
         if self.kept:
             from galaxy_edge.inputs.kept import plain  # noqa: PLC0415 - few inputs have any
 
-            object.__setattr__(self, "kept", {key: plain(one) for key, one in self.kept.items()})
+            values = {key: plain(one) for key, one in self.kept.items()}
+            kept = {k: _writable(one) if isinstance(one, str) else one for k, one in values.items()}
+            object.__setattr__(self, "kept", kept)
 
     @classmethod
     def of(cls, given: Given) -> Source:
