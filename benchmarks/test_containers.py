@@ -36,13 +36,14 @@ ROUNDS = 5
 #: Numbers of rows, and the most that the peak memory may grow from the first to the last.
 ROWS = (1_000, 10_000, 100_000)
 GROWTH = 32 * 2**20
-#: Memory of a run: as the command line, with the peak at its end.
+#: A run that prints its number of rows and its peak memory, bytes.
 MEMORY = """
-import resource, sys
+import sys
 from galaxy_edge import Predictor, inputs
+from galaxy_edge.benchmark.memory import peak_bytes
 predictor = Predictor(device="cpu", threads=2)
 count = sum(1 for _ in predictor.predict_many(inputs.open(sys.argv[1], **eval(sys.argv[2]))))
-print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+print(count, peak_bytes())
 """
 
 
