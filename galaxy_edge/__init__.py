@@ -29,6 +29,7 @@ from galaxy_edge.errors import (
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
+    from galaxy_edge import inputs
     from galaxy_edge.golden import verify
     from galaxy_edge.inputs.preprocessing import Preprocessing, Stretch
     from galaxy_edge.inputs.source import Source
@@ -52,6 +53,7 @@ __all__ = [
     "Stretch",
     "UsageError",
     "colour",
+    "inputs",
     "verify",
 ]
 
@@ -70,4 +72,6 @@ _MODULES = {
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return getattr(import_module(_MODULES[name]), name)
+    if name == "inputs":
+        return import_module("galaxy_edge.inputs")
     raise AttributeError(f"module 'galaxy_edge' has no attribute {name!r}")

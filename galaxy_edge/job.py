@@ -8,7 +8,7 @@ writer of rows; neither needs a loop of its own.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +23,13 @@ if TYPE_CHECKING:
     from galaxy_edge.inputs.shards import Shard
 
 
-def origin(predictor: Predictor) -> Origin:
-    """What the rows of a predictor have in common; an output is opened for it."""
+def origin(predictor: Predictor, kept: Sequence[str] = ()) -> Origin:
+    """What the rows of a predictor have in common; an output is opened for it.
+
+    Args:
+        predictor: gives the verdicts.
+        kept: names of the columns that every source brings with it, in order.
+    """
     decision = predictor.decision
     return Origin(
         decision.classes,
@@ -32,6 +37,7 @@ def origin(predictor: Predictor) -> Origin:
         decision.threshold,
         predictor.digest,
         decision.statuses,
+        tuple(kept),
     )
 
 

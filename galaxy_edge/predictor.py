@@ -23,7 +23,7 @@ from galaxy_edge.engine.threads import threads as thread_limit
 from galaxy_edge.errors import ImageError, ModelError, UsageError
 from galaxy_edge.inputs.images import Decoded, Pixels, decoded
 from galaxy_edge.inputs.preprocessing import Preprocessing, Stretch
-from galaxy_edge.inputs.source import Content, Source
+from galaxy_edge.inputs.source import Given, Source
 from galaxy_edge.manifest import Manifest
 from galaxy_edge.results import Prediction
 
@@ -163,13 +163,13 @@ class Predictor:
         """From an image to the network's input: the manifest's, with the requested stretch."""
         return self._preprocessing
 
-    def predict(self, source: Source | Content) -> Prediction:
+    def predict(self, source: Given) -> Prediction:
         """Classify one image.
 
         Args:
             source: path, bytes of an image file, three FITS files of one band each (red, green,
                 blue), PIL image, or array uint8 (H, W, 3) or (H, W); or a `Source` made of one of
-                these, with an identifier.
+                these, with an identifier; or a pair of an identifier and one of these.
 
         Raises:
             ImageError: the source cannot be read. (`predict_many` gives it a row instead.)
@@ -181,8 +181,10 @@ class Predictor:
         (verdict,) = self._verdicts(pixels[None])
         return self._prediction(job, verdict)
 
-    def predict_many(self, sources: Iterable[Source | Content | None]) -> Iterator[Prediction]:
+    def predict_many(self, sources: Iterable[Given | None]) -> Iterator[Prediction]:
         """Classify images one after the other, lazily and in order, for as long as they come.
+
+        Each is given as to `predict`. `galaxy_edge.inputs.open` gives those of a container.
 
         A source that cannot be read gives a prediction with ``status="error"``, the reason and no
         score. Threads decode and score a batch each. The batches grow from one image to
@@ -267,7 +269,7 @@ class Predictor:
                 self._process = os.getpid()
 
     def _batches(
-        self, sources: Iterable[Source | Content | None], fault: list[Exception]
+        self, sources: Iterable[Given | None], fault: list[Exception]
     ) -> Iterator[list[_Job]]:
         """Jobs in growing batches; an empty one if no more are available now."""
         # Providers other than the CPU's may prepare themselves for every new shape.
@@ -293,7 +295,7 @@ class Predictor:
         if batch:
             yield batch
 
-    def _job(self, given: Source | Content) -> _Job:
+    def _job(self, given: Given) -> _Job:
         job = _Job(Source.of(given))
         # The caller may fill an array with the next image, and a PIL image belongs to one thread:
         # both are read now, here.
@@ -332,6 +334,7 @@ class Predictor:
             provider=self.provider,
             sha256=None if job.decoded is None else job.decoded.sha256,
             notes=() if job.decoded is None else job.decoded.notes,
+            kept=job.source.kept,
         )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from galaxy_edge.decision import Scores, Status
+from galaxy_edge.errors import UsageError
 
 #: Column name to value, in the order of the columns.
 Row: TypeAlias = dict[str, Any]
@@ -39,6 +40,7 @@ class Prediction:
         provider: execution provider that computed the score.
         sha256: digest of the input, if asked for.
         notes: sentences about how the input was read, for the user; no column of the row.
+        kept: more columns of the row, from the source: name to text, number, truth value or None.
     """
 
     id: str | None
@@ -55,6 +57,7 @@ class Prediction:
     provider: str
     sha256: str | None = None
     notes: tuple[str, ...] = ()
+    kept: Mapping[str, Any] = field(default_factory=dict)
 
     def row(self) -> Row:
         """The columns, as every output format has them: see `columns`."""
@@ -72,19 +75,31 @@ class Prediction:
             "model_sha256": self.model_sha256,
             "provider": self.provider,
             "sha256": self.sha256,
+            **self.kept,
         }
 
 
-def columns(classes: Sequence[str]) -> tuple[str, ...]:
+def columns(classes: Sequence[str], kept: Sequence[str] = ()) -> tuple[str, ...]:
     """Names of the columns of a run, in order.
 
     Args:
         classes: of the model. Three or more have a column ``p_CLASS`` each; of two, the score
             says it all.
+        kept: names of the user's own columns, which come last.
+
+    Raises:
+        UsageError: the name of an own column is that of another, or begins with ``p_``.
     """
     before = ("id", "path", "status", "error", "label", "score")
     after = ("typicality", "threshold", "model", "model_sha256", "provider", "sha256")
-    return (*before, *_own_columns(dict.fromkeys(classes)), *after)
+    names = (*before, *_own_columns(dict.fromkeys(classes)), *after)
+    for place, name in enumerate(kept):
+        if name in names or name in kept[:place] or name.startswith(PROBABILITY):
+            raise UsageError(
+                f"{name} cannot be kept: a row has a column of this name already, or could have "
+                f"(names with {PROBABILITY} are probabilities); rename it in your data"
+            )
+    return (*names, *kept)
 
 
 def is_number(column: str) -> bool:

@@ -15,10 +15,15 @@ from galaxy_edge.cli.options import (
     Bands,
     BatchSize,
     BitDepth,
+    Catalogue,
     Device,
+    ImageColumn,
     Minimum,
     Model,
+    PixelColumns,
     Quiet,
+    Size,
+    SkyColumns,
     Softening,
     StretchRange,
     Threads,
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
     from galaxy_edge.results import Prediction
 
 _INTERVALS = "Intervals"
+_LABELS = "Labels in a container"
 #: Maximum number of unreadable images to list on stderr; the JSON document lists all.
 _LISTED = 20
 
@@ -41,7 +47,7 @@ def evaluate(
             metavar="DATA",
             help="Folder with one folder for each class (Fake/, Real/; one may be missing), or "
             "with Train/, Valid/, Test/ that contain them. Each folder in a class folder is a "
-            "separate source.",
+            "separate source. Or a container, as for predict, with --label-column.",
         ),
     ],
     model: Model = None,
@@ -86,6 +92,27 @@ def evaluate(
     seed: Annotated[
         int, typer.Option(help="Random seed of the resamples.", rich_help_panel=_INTERVALS)
     ] = 0,
+    image_column: ImageColumn = None,
+    label_column: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of a container with the classes.",
+            show_default="`labels` beside an array",
+            rich_help_panel=_LABELS,
+        ),
+    ] = None,
+    split_column: Annotated[
+        str | None,
+        typer.Option(help="Column with Train, Valid or Test.", rich_help_panel=_LABELS),
+    ] = None,
+    source_column: Annotated[
+        str | None,
+        typer.Option(help="Column with the names of the sources.", rich_help_panel=_LABELS),
+    ] = None,
+    catalogue: Catalogue = None,
+    size: Size = None,
+    sky_columns: SkyColumns = None,
+    pixel_columns: PixelColumns = None,
     bands: Bands = None,
     stretch: StretchRange = None,
     q: Softening = None,
@@ -103,10 +130,13 @@ def evaluate(
         from galaxy_edge.evaluation import folder, views
         from galaxy_edge.evaluation.bootstrap import Bootstrap
         from galaxy_edge.evaluation.evaluation import evaluate as measure
-        from galaxy_edge.evaluation.sources import find
+        from galaxy_edge.evaluation.sources import find, find_in
+        from galaxy_edge.inputs.containers.labelled import LabelledContainer
 
     import json
 
+    from galaxy_edge.errors import UsageError
+    from galaxy_edge.inputs.containers.layout import Layout, is_container, label_columns
     from galaxy_edge.outputs.output import stdout
     from galaxy_edge.outputs.text import printable
     from galaxy_edge.predictor import Predictor
@@ -121,7 +151,19 @@ def evaluate(
         stretch=parsing.stretch(bands, minimum, stretch, q, bit_depth),
     )
     steps = predictor.preprocessing.stretch
-    labelled = find(data, predictor.decision.classes, split, steps.bands)
+    layout = parsing.layout(image_column, None, (), catalogue, size, sky_columns, pixel_columns)
+    layout = layout or Layout()
+    if is_container(str(data), layout):
+        columns = label_columns(str(data), label_column, split_column)
+        container = LabelledContainer(str(data), layout, columns, steps.bands)
+        labelled = find_in(container, predictor.decision.classes, split, source_column)
+    elif label_column or split_column or source_column:
+        raise UsageError(
+            f"{data} is not a container; the options for its columns are for a Parquet table with "
+            "--image-column, an archive, an array or a mosaic"
+        )
+    else:
+        labelled = find(data, predictor.decision.classes, split, steps.bands)
     for note in (*predictor.notes, *labelled.notes):
         print(f"galaxy-edge: {printable(note)}", file=sys.stderr)
     if output is not None:

@@ -70,5 +70,61 @@ BitDepth = Annotated[
         help="Bits used in 16-bit grey images, 8 to 16; 12 for a 12-bit camera.",
     ),
 ]
+_CONTAINERS = "Tables, archives, arrays, and mosaics"
+ImageColumn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Column of a Parquet table with the images. A folder then gives its Parquet files.",
+        rich_help_panel=_CONTAINERS,
+    ),
+]
+IdColumn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Column with the identifiers: of a table, of the JSON files in an archive, or the "
+        "array of this name in an HDF5 file or Zarr store.",
+        show_default="the name in an archive, `ids` beside an array",
+        rich_help_panel=_CONTAINERS,
+    ),
+]
+Keep = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME,...", help="Columns to copy to the rows.", rich_help_panel=_CONTAINERS
+    ),
+]
+Catalogue = Annotated[
+    Path | None,
+    typer.Option(
+        help="Table (CSV, Parquet or FITS) of positions: cut a stamp from each mosaic at each one.",
+        rich_help_panel=_CONTAINERS,
+    ),
+]
+Size = Annotated[
+    int | None,
+    typer.Option(
+        metavar="PIXELS", help="Height and width of a stamp.", rich_help_panel=_CONTAINERS
+    ),
+]
+SkyColumns = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RA,DEC",
+        help="Columns of the catalogue with sky positions, degrees (ICRS).",
+        show_default="by their names",
+        rich_help_panel=_CONTAINERS,
+    ),
+]
+PixelColumns = Annotated[
+    str | None,
+    typer.Option(
+        metavar="X,Y",
+        help="Columns of the catalogue with positions in pixels; the first pixel is 0, 0.",
+        show_default="by their names",
+        rich_help_panel=_CONTAINERS,
+    ),
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print no progress and no summary.")]
 ModelFile = Annotated[Path | None, typer.Argument(metavar="MODEL", show_default="the bundled one")]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from galaxy_edge.errors import UsageError
-from galaxy_edge.inputs.formats import split_extension
+from galaxy_edge.inputs.formats import split_dataset, split_extension
+
+if TYPE_CHECKING:
+    from galaxy_edge.inputs.containers.layout import Layout
 
 
 def class_names(text: str) -> tuple[str, ...]:
@@ -57,11 +60,55 @@ def stretch(
     return given
 
 
+def names(text: str | None) -> tuple[str, ...]:
+    """``a,b`` -> names; none for None."""
+    return () if text is None else tuple(name.strip() for name in text.split(","))
+
+
+def layout(
+    image_column: str | None = None,
+    id_column: str | None = None,
+    keep: tuple[str, ...] = (),
+    catalogue: Path | None = None,
+    size: int | None = None,
+    sky_columns: str | None = None,
+    pixel_columns: str | None = None,
+) -> Layout | None:
+    """How containers are read; None if no option for them was given.
+
+    Raises:
+        UsageError: options exclude each other, or one is missing.
+    """
+    given = (image_column, id_column, keep or None, catalogue, size, sky_columns, pixel_columns)
+    if all(one is None for one in given):
+        return None
+    from galaxy_edge.inputs.containers.layout import Layout
+
+    return Layout(
+        image_column,
+        id_column,
+        keep,
+        catalogue,
+        size,
+        _pair(sky_columns, "--sky-columns"),
+        _pair(pixel_columns, "--pixel-columns"),
+    )
+
+
+def _pair(text: str | None, option: str) -> tuple[str, str] | None:
+    if text is None:
+        return None
+    found = names(text)
+    if len(found) != 2:
+        raise UsageError(f"{option} takes two names separated by a comma, not {text!r}")
+    return found[0], found[1]
+
+
 def check_not_an_input(output: Path | None, paths: list[str]) -> None:
     """Refuse an output that is also an input, because opening it would empty it."""
     if output is None or not output.exists():
         return
-    for path in (split_extension(path)[0] for path in paths):
+    for path in (split_dataset(split_extension(path)[0])[0] for path in paths):
         if os.path.exists(path) and output.samefile(path):  # noqa: PTH110 - never raises
             raise UsageError(
                 f"the output {output} is also an input and would be overwritten; choose another "

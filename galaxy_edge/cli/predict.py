@@ -14,10 +14,17 @@ from galaxy_edge.cli.options import (
     Bands,
     BatchSize,
     BitDepth,
+    Catalogue,
     Device,
+    IdColumn,
+    ImageColumn,
+    Keep,
     Minimum,
     Model,
+    PixelColumns,
     Quiet,
+    Size,
+    SkyColumns,
     Softening,
     StretchRange,
     Threads,
@@ -34,7 +41,8 @@ def predict(
         list[str],
         typer.Argument(
             metavar="PATHS",
-            help="Images, folders, patterns, or - for a list of paths on stdin.",
+            help="Images, folders, patterns, containers (Parquet, tar, zip, HDF5 as "
+            "cube.h5:images, Zarr), or - for a list of paths on stdin.",
         ),
     ],
     model: Model = None,
@@ -81,6 +89,13 @@ def predict(
             rich_help_panel=_LARGE,
         ),
     ] = None,
+    image_column: ImageColumn = None,
+    id_column: IdColumn = None,
+    keep: Keep = None,
+    catalogue: Catalogue = None,
+    size: Size = None,
+    sky_columns: SkyColumns = None,
+    pixel_columns: PixelColumns = None,
     bands: Bands = None,
     stretch: StretchRange = None,
     q: Softening = None,
@@ -101,10 +116,15 @@ def predict(
     from galaxy_edge.predictor import Predictor
 
     form = form or form_of(output)
-    if digest and form == "table":
-        raise UsageError(
-            "a table has no column for --digest; use --format jsonl or csv, or -o FILE.csv"
-        )
+    for option, is_given in (("--digest", digest), ("--keep", keep is not None)):
+        if is_given and form == "table":
+            raise UsageError(
+                f"a table has no column for {option}; use --format jsonl or csv, or -o FILE.csv"
+            )
+    kept = parsing.names(keep)
+    layout = parsing.layout(
+        image_column, id_column, kept, catalogue, size, sky_columns, pixel_columns
+    )
     if null and "-" not in paths:
         raise UsageError("-0 needs the argument -, which reads paths from stdin")
     share = None
@@ -112,7 +132,8 @@ def predict(
         from galaxy_edge.inputs.shards import Shard
 
         share = Shard.parse(shard)
-    parsing.check_not_an_input(output, [*paths, *([str(model)] if model else [])])
+    others = [str(path) for path in (model, catalogue) if path is not None]
+    parsing.check_not_an_input(output, [*paths, *others])
     predictor = Predictor(
         model,
         device=device,
@@ -130,12 +151,14 @@ def predict(
         recursive=recursive,
         null=null,
         bands=predictor.preprocessing.stretch.bands,
+        layout=layout,
+        output=output,
     )
     noted = Notes()
     # Rows on a terminal already show the progress.
     shown = not quiet and not (output is None and sys.stdout.isatty())
     with (
-        opened(output, form, job.origin(predictor), resuming=resume) as rows,
+        opened(output, form, job.origin(predictor, kept), resuming=resume) as rows,
         ticking(shown=shown) as tick,
     ):
         tally = job.run(inputs, predictor, rows, shard=share, progress=tick, note=noted)

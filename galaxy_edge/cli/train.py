@@ -10,9 +10,23 @@ import typer
 from galaxy_edge.cli import parsing
 from galaxy_edge.cli import training_options as options
 from galaxy_edge.cli.extras import importing
-from galaxy_edge.cli.options import Bands, BitDepth, Minimum, Quiet, Softening, StretchRange
+from galaxy_edge.cli.options import (
+    Bands,
+    BitDepth,
+    Catalogue,
+    ImageColumn,
+    Minimum,
+    PixelColumns,
+    Quiet,
+    Size,
+    SkyColumns,
+    Softening,
+    StretchRange,
+)
 from galaxy_edge.cli.resume_hint import resume_hint
 from galaxy_edge.errors import UsageError
+from galaxy_edge.inputs.containers.layout import Layout, is_container, label_columns
+from galaxy_edge.inputs.formats import split_dataset
 from galaxy_edge.inputs.preprocessing import Preprocessing, Stretch
 from galaxy_edge.inputs.tables import Columns
 from galaxy_edge_train.config import AugmentConfig, NetworkConfig, TrainConfig
@@ -26,13 +40,24 @@ _NET = _DEFAULT.network
 
 T = TypeVar("T")
 
-_CATALOGUE_PANEL = "A catalogue instead of folders"
+_CATALOGUE_PANEL = "A catalogue or a container instead of folders"
 
 
 def _columns(
-    data: Path, path: str | None, label: str | None, split: str | None, valid: float | None
+    data: Path,
+    layout: Layout | None,
+    path: str | None,
+    label: str | None,
+    split: str | None,
+    valid: float | None,
 ) -> Columns | None:
-    """The columns of a catalogue; None for a folder."""
+    """The columns of a catalogue or a container; None for a folder."""
+    if split is not None and valid is not None:
+        raise UsageError("--split-column and --valid exclude each other; leave one out")
+    if layout is not None:
+        if path is not None:
+            raise UsageError("--path-column is for a table of paths; these images are in DATA")
+        return label_columns(str(data), label, split, valid)
     given = [value for value in (path, label, split, valid) if value is not None]
     if data.is_dir() or (not given and not data.is_file()):
         if given:
@@ -42,18 +67,24 @@ def _columns(
         raise UsageError(
             f"{data} is a table; name its columns with --path-column and --label-column"
         )
-    if split is not None and valid is not None:
-        raise UsageError("--split-column and --valid exclude each other; leave one out")
     return Columns(path, label, split, *([] if valid is None else [valid]))
 
 
-def _classes(data: Path, catalogue: Columns | None, given: str | None) -> tuple[str, ...]:
+def _classes(
+    data: Path, layout: Layout | None, catalogue: Columns | None, given: str | None
+) -> tuple[str, ...]:
     from galaxy_edge.inputs.catalogue import read
     from galaxy_edge.inputs.labelled import classes_in
 
     if given is not None:
         return parsing.class_names(given)
-    return classes_in(data) if catalogue is None else read(data, catalogue).classes
+    if catalogue is None:
+        return classes_in(data)
+    if layout is None:
+        return read(data, catalogue).classes
+    from galaxy_edge.inputs.containers.labelled import LabelledContainer
+
+    return LabelledContainer(str(data), layout, catalogue).catalogue().classes
 
 
 def _given(value: T | None, default: T) -> T:
@@ -75,7 +106,8 @@ def train(
         typer.Argument(
             metavar="DATA",
             help="Folder with Train/, Valid/ and optionally Test/; each has one folder per class. "
-            "Or a catalogue: a CSV, Parquet or FITS table, with --path-column and --label-column.",
+            "Or a catalogue: a CSV, Parquet or FITS table, with --path-column and --label-column. "
+            "Or a container, as for predict, with --label-column.",
         ),
     ],
     output: Annotated[
@@ -103,7 +135,11 @@ def train(
     ] = None,
     label_column: Annotated[
         str | None,
-        typer.Option(help="Column with the classes.", rich_help_panel=_CATALOGUE_PANEL),
+        typer.Option(
+            help="Column with the classes.",
+            show_default="`labels` beside an array",
+            rich_help_panel=_CATALOGUE_PANEL,
+        ),
     ] = None,
     split_column: Annotated[
         str | None,
@@ -121,6 +157,11 @@ def train(
             rich_help_panel=_CATALOGUE_PANEL,
         ),
     ] = None,
+    image_column: ImageColumn = None,
+    catalogue: Catalogue = None,
+    size: Size = None,
+    sky_columns: SkyColumns = None,
+    pixel_columns: PixelColumns = None,
     image_size: options.ImageSize = None,
     resize: options.ResizeFilter = None,
     working_size: options.WorkingSize = _PREPROCESSING.working_size,
@@ -166,20 +207,25 @@ def train(
     bit_depth: BitDepth = _STRETCH.bit_depth,
     quiet: Quiet = False,
 ) -> None:
-    """Train a network on labelled folders of cutouts, or on a catalogue.
+    """Train a network on labelled folders of cutouts, a catalogue, or a container.
 
     Creates a run folder with the model (model.keras, model.h5), the configuration, the digests of
     the data, the history, the metrics and four figures. The defaults are the documented set-up.
     """
-    output = output or Path("runs", data.resolve().stem if data.is_file() else data.resolve().name)
+    whole = Path(split_dataset(str(data))[0]).resolve()
+    output = output or Path("runs", whole.stem if whole.is_file() else whole.name)
     with importing("train"):
         from galaxy_edge_train.fit import train as fit
 
-    catalogue = _columns(data, path_column, label_column, split_column, valid)
+    layout = parsing.layout(image_column, None, (), catalogue, size, sky_columns, pixel_columns)
+    layout = layout or Layout()
+    container = layout if is_container(str(data), layout) else None
+    columns = _columns(data, container, path_column, label_column, split_column, valid)
     recipe = RECIPES[network]
     config = TrainConfig(
-        classes=_classes(data, catalogue, classes),
-        catalogue=catalogue,
+        classes=_classes(data, container, columns, classes),
+        catalogue=columns,
+        container=container,
         preprocessing=Preprocessing(
             size=_given(image_size, recipe.preprocessing.size),
             resize=_given(resize, recipe.preprocessing.resize),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -21,7 +22,8 @@ from galaxy_edge.evaluation.measures import (
     of_class,
 )
 from galaxy_edge.evaluation.run import Run, head
-from galaxy_edge.evaluation.sources import Input, Labelled, LabelledSource
+from galaxy_edge.evaluation.sources import Labelled, LabelledSource
+from galaxy_edge.inputs.source import Given
 from galaxy_edge.predictor import Predictor
 from galaxy_edge.results import Prediction
 
@@ -123,8 +125,7 @@ def evaluate(
     Raises:
         ModelError: the model does not run.
     """
-    counted = _counted(predictor, labelled.sources, progress)
-    predictions = [tuple(next(counted) for _ in one.images) for one in labelled.sources]
+    predictions = _predictions(predictor, labelled, progress)
     decision = predictor.decision
     run = Run(
         data=data,
@@ -163,13 +164,22 @@ def evaluate(
     )
 
 
-def _counted(
-    predictor: Predictor, sources: Sequence[LabelledSource], progress: Callable[[], None]
-) -> Iterator[Prediction]:
-    images: Iterator[Input] = (image for source in sources for image in source.images)
-    for prediction in predictor.predict_many(images):
+def _predictions(
+    predictor: Predictor, labelled: Labelled, progress: Callable[[], None]
+) -> list[tuple[Prediction, ...]]:
+    """The predictions of each source, in the order of its images."""
+    found: list[list[Prediction]] = [[] for _ in labelled.sources]
+    places: deque[int] = deque()
+
+    def images() -> Iterator[Given]:
+        for place, image in labelled.stream():
+            places.append(place)
+            yield image
+
+    for prediction in predictor.predict_many(images()):
+        found[places.popleft()].append(prediction)
         progress()
-        yield prediction
+    return [tuple(some) for some in found]
 
 
 def _scores(predictions: Sequence[Prediction]) -> Scores:

@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from galaxy_edge.errors import DatasetError
+from galaxy_edge.errors import DatasetError, ImageError
 from galaxy_edge.inputs.bands import Bands, grouped
+from galaxy_edge.inputs.containers.labelled import LabelledContainer
+from galaxy_edge.inputs.kept import text
 from galaxy_edge.inputs.labelled import OPTIONAL, REQUIRED, Split
 from galaxy_edge.inputs.listing import child, images_below
+from galaxy_edge.inputs.source import Given
 
-#: A path, or the paths of three files: the red, the green and the blue band.
-Input: TypeAlias = str | tuple[str, str, str]
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An image of a container.
+
+    Attributes:
+        path: its place.
+        container: reads it again.
+    """
+
+    path: str
+    container: LabelledContainer
+
+
+#: A path; the paths of three files, the red, the green and the blue band; or one of a container.
+Input: TypeAlias = str | tuple[str, str, str] | Member
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +65,14 @@ class Labelled:
         split: the chosen split; None if the class folders are directly in the data folder.
         sources: in the order of the classes, then sorted by name.
         notes: a sentence for each folder without images.
+        container: holds the images; None for folders.
     """
 
     folders: tuple[Path, ...]
     split: Split | None
     sources: tuple[LabelledSource, ...]
     notes: tuple[str, ...]
+    container: LabelledContainer | None = None
 
     @property
     def places(self) -> set[Path]:
@@ -61,8 +81,27 @@ class Labelled:
         return {*self.folders} | {
             Path(os.path.realpath(path)).parent
             for one in images
+            if not isinstance(one, Member)
             for path in ((one,) if isinstance(one, str) else one)
         }
+
+    def stream(self) -> Iterator[tuple[int, Given]]:
+        """Each image with the place of its source, in the order in which they are read best."""
+        if self.container is None:
+            for place, source in enumerate(self.sources):
+                for image in source.images:
+                    assert not isinstance(image, Member)  # noqa: S101 - there is no container
+                    yield place, image
+            return
+        places = {
+            image.path: place
+            for place, source in enumerate(self.sources)
+            for image in source.images
+            if isinstance(image, Member)
+        }
+        for one in self.container.sources():
+            if one.path in places:
+                yield places[one.path], one
 
 
 def find(
@@ -148,3 +187,61 @@ def _sources(folder: Path, name: str, label: int, bands: Bands | None) -> list[L
             in_class_folder = not below or place in (bands or ())
             by_source.setdefault(name if in_class_folder else place, []).append(image)
     return [LabelledSource(key, label, tuple(images)) for key, images in by_source.items()]
+
+
+def find_in(
+    container: LabelledContainer,
+    classes: Sequence[str],
+    split: Split | None = None,
+    source_column: str | None = None,
+) -> Labelled:
+    """List the sources of a container.
+
+    Args:
+        container: holds the images, and their classes in a column.
+        classes: names of the classes; labels match in any case.
+        split: the split to use, if the container has a column of splits; by default Valid.
+        source_column: the column with the names of the sources; by default, the images of a class
+            are one source.
+
+    Raises:
+        DatasetError: no image has one of the classes.
+    """
+    columns = container.columns
+    if columns.split is not None:
+        split = split or "Valid"
+    elif split is not None:
+        raise DatasetError(container.path, ["--split needs the column of splits, --split-column"])
+    labels = {name.casefold(): label for label, name in enumerate(classes)}
+    found: dict[tuple[int, str], list[Input]] = {}
+    others: Counter[str] = Counter()
+    for source in container.sources([] if source_column is None else [source_column]):
+        if columns.split is not None and not _is(source.kept[columns.split], str(split)):
+            continue
+        name = text(source.kept[columns.label]).strip()
+        label = labels.get(name.casefold())
+        if label is None:
+            fault = source.content if isinstance(source.content, ImageError) else None
+            others[f"{source.path}: {fault}" if fault and not name else name] += 1
+            continue
+        own = "" if source_column is None else text(source.kept[source_column]).strip()
+        key = (label, own or classes[label])
+        found.setdefault(key, []).append(Member(str(source.path), container))
+    left_out = [
+        f"{count:,} images with the class {name or '(none)'} are left out; the model has "
+        f"{', '.join(classes)}"
+        if ": " not in name
+        else name
+        for name, count in others.most_common()
+    ]
+    if not found:
+        raise DatasetError(container.path, left_out or ["it has no images"])
+    sources = [
+        LabelledSource(name, label, tuple(images))
+        for (label, name), images in sorted(found.items())
+    ]
+    return Labelled((), split, tuple(sources), tuple(left_out), container)
+
+
+def _is(value: object, name: str) -> bool:
+    return str(value or "").strip().casefold() == name.casefold()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
 
@@ -12,9 +12,10 @@ from PIL import Image
 from galaxy_edge.drawing.sheet import TILE, contact_sheet
 from galaxy_edge.errors import ImageError
 from galaxy_edge.evaluation.evaluation import Evaluation
-from galaxy_edge.evaluation.sources import Input
+from galaxy_edge.evaluation.sources import Input, Member
 from galaxy_edge.inputs.images import read
 from galaxy_edge.inputs.preprocessing import Stretch
+from galaxy_edge.inputs.source import Content, Source
 from galaxy_edge.outputs.text import printable
 
 _COLUMNS = 6
@@ -35,11 +36,9 @@ def most_wrong(evaluation: Evaluation, stretch: Stretch) -> bytes:
     Returns:
         The contents of a PNG file.
     """
-    images, captions = [], []
-    for label in (0, 1):
-        for image, caption in _farthest(evaluation, label):
-            images.append(picture(image, stretch))
-            captions.append(caption)
+    found = [pair for label in (0, 1) for pair in _farthest(evaluation, label)]
+    images = tiles([image for image, _ in found], stretch)
+    captions = [caption for _, caption in found]
     file = io.BytesIO()
     contact_sheet(images, captions, _COLUMNS).save(file, "PNG")
     return file.getvalue()
@@ -61,12 +60,25 @@ def _farthest(evaluation: Evaluation, label: int) -> Iterator[tuple[Input, str]]
         )
 
 
-def picture(image: Input, stretch: Stretch) -> Image.Image:
-    """An image for a contact sheet, at most as large as a tile; a grey pixel if it is gone."""
+def tiles(images: Sequence[Input], stretch: Stretch) -> list[Image.Image]:
+    """Images for a contact sheet, at most as large as a tile; a grey pixel for one that is gone."""
+    found: dict[str, Source] = {}
+    for container in dict.fromkeys(one.container for one in images if isinstance(one, Member)):
+        wanted = {one.path for one in images if isinstance(one, Member)}
+        found |= {str(one.path): one for one in container.sources() if one.path in wanted}
+    return [
+        _picture(found.get(one.path) if isinstance(one, Member) else one, stretch) for one in images
+    ]
+
+
+def _picture(image: Source | Content | None, stretch: Stretch) -> Image.Image:
+    gone = Image.new("RGB", (1, 1), "grey")
+    if image is None:
+        return gone
     try:
         picture = read(image, stretch)
     except ImageError:  # it has been removed or changed since it was scored
-        return Image.new("RGB", (1, 1), "grey")
+        return gone
     # Two dozen large images would take gigabytes of memory.
     picture.thumbnail((TILE, TILE))
     return picture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,27 @@ class Catalogue:
     problems: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A labelled image, before it is known whether it can be used.
+
+    Attributes:
+        name: the path, for messages.
+        path: the file, or the place in a container; None if the catalogue has none.
+        label: the name of its class, perhaps empty.
+        split: the name of its split; None if the content decides.
+        digest: of its content; None if it cannot be read, or if the caller computes it.
+        fault: why it cannot be used; None if no reason is known.
+    """
+
+    name: str
+    path: Path | None
+    label: str
+    split: str | None = None
+    digest: str | None = None
+    fault: str | None = None
+
+
 def read(path: Path, columns: Columns, classes: Sequence[str] | None = None) -> Catalogue:
     """Read a catalogue.
 
@@ -50,10 +71,42 @@ def read(path: Path, columns: Columns, classes: Sequence[str] | None = None) -> 
         UsageError: the table cannot be read, or lacks a column.
         DatasetError: it has fewer than two classes.
     """
-    names = [columns.path, columns.label, *([] if columns.split is None else [columns.split])]
-    found = list(rows(path, names))
+    name = columns.path or ""
+    names = [name, columns.label, *([] if columns.split is None else [columns.split])]
     root = path.absolute().parent
-    counts = Counter(row[columns.label] for row in found if row[columns.label])
+    entries = [
+        Entry(
+            row[name],
+            root / row[name] if row[name] else None,
+            row[columns.label],
+            None if columns.split is None else row[columns.split],
+            fault=_fault(row[name], root, name),
+        )
+        for row in rows(path, names)
+    ]
+    return arrange(entries, path, columns, classes, _digests)
+
+
+def arrange(
+    entries: Sequence[Entry],
+    path: Path,
+    columns: Columns,
+    classes: Sequence[str] | None,
+    digests: Callable[[list[Entry]], Iterable[str | None]],
+) -> Catalogue:
+    """Divide labelled images into splits, and say which cannot be used.
+
+    Args:
+        entries: the images.
+        path: the catalogue or the container.
+        columns: their names, for messages, and the share of the validation images.
+        classes: as for `read`.
+        digests: the digests of the entries whose content decides their split.
+
+    Raises:
+        DatasetError: there are fewer than two classes.
+    """
+    counts = Counter(entry.label for entry in entries if entry.label)
     once = {name for name, count in counts.items() if count == 1}
     if classes is None:
         kept = sorted(counts.keys() - once)
@@ -66,47 +119,56 @@ def read(path: Path, columns: Columns, classes: Sequence[str] | None = None) -> 
             )
     places = {name.casefold(): label for label, name in enumerate(classes)}
     problems: list[str] = []
-    good: list[tuple[LabelledFile, Split | None]] = []
-    for number, row in enumerate(found, start=1):
-        problem, split = _problem(row, columns, root, once, places)
-        if problem is not None:
+    good: list[tuple[Entry, LabelledFile, Split | None]] = []
+    for number, entry in enumerate(entries, start=1):
+        problem, split = _problem(entry, columns, once, places)
+        if problem is not None or entry.path is None:
             problems.append(f"row {number}: {problem}")
         else:
-            label = places[row[columns.label].casefold()]
-            good.append((LabelledFile(root / row[columns.path], label), split))
+            file = LabelledFile(entry.path, places[entry.label.casefold()])
+            good.append((entry, file, split))
     splits: dict[Split, list[LabelledFile]] = {split: [] for split in REQUIRED}
-    with ThreadPoolExecutor() as pool:
-        digests = pool.map(_digest, [file.path for file, split in good if split is None])
-        for file, split in good:
-            # A file that cannot be read goes to training, where decoding reports it.
-            chosen = split or _split_of(next(digests), columns.valid)
-            splits.setdefault(chosen, []).append(file)
+    found = iter(digests([entry for entry, _, split in good if split is None]))
+    for _, file, split in good:
+        # A file that cannot be read goes to training, where decoding reports it.
+        chosen = split or _split_of(next(found), columns.valid)
+        splits.setdefault(chosen, []).append(file)
     for split in REQUIRED:
         problems += [
             f"{split} has no image of {name}"
             for label, name in enumerate(classes)
             if not any(file.label == label for file in splits[split])
         ]
-    return Catalogue(root, tuple(classes), splits, tuple(problems))
+    return Catalogue(path.absolute().parent, tuple(classes), splits, tuple(problems))
+
+
+def _fault(path: str, root: Path, column: str) -> str | None:
+    if not path:
+        return f"{column} is empty"
+    return None if (root / path).exists() else f"{path}: there is no such file"
 
 
 def _problem(
-    row: dict[str, str], columns: Columns, root: Path, once: set[str], places: dict[str, int]
+    entry: Entry, columns: Columns, once: set[str], places: dict[str, int]
 ) -> tuple[str | None, Split | None]:
-    """What is wrong with a row, or its split if the catalogue names one."""
-    path, label = row[columns.path], row[columns.label]
-    named = None if columns.split is None else row[columns.split]
+    """What is wrong with an image, or its split if the catalogue names one."""
+    name, label, named = entry.name, entry.label, entry.split
     split = next((one for one in _SPLITS if one.casefold() == (named or "").casefold()), None)
     known = label.casefold() in places
     faults = (
-        (not path, f"{columns.path} is empty"),
-        (not label, f"{path}: {columns.label} is empty"),
-        (not known and label in once, f"{path}: it is the only image of its class, {label}"),
-        (not known, f"{path}: {label} is not one of the classes"),
-        (named is not None and split is None, f"{path}: {named!r} is not a split ({_KNOWN})"),
-        (bool(path) and not (root / path).exists(), f"{path}: there is no such file"),
+        (entry.path is None, entry.fault),
+        (not label, f"{name}: {entry.fault or f'{columns.label} is empty'}"),
+        (not known and label in once, f"{name}: it is the only image of its class, {label}"),
+        (not known, f"{name}: {label} is not one of the classes"),
+        (named is not None and split is None, f"{name}: {named!r} is not a split ({_KNOWN})"),
+        (entry.fault is not None, entry.fault),
     )
     return next((text for wrong, text in faults if wrong), None), split
+
+
+def _digests(entries: list[Entry]) -> Iterator[str | None]:
+    with ThreadPoolExecutor() as pool:
+        yield from pool.map(_digest, [entry.path for entry in entries if entry.path])
 
 
 def _digest(path: Path) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import math
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -19,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from astropy.io import fits
 
-from galaxy_edge.errors import ImageError
+from galaxy_edge.errors import GalaxyEdgeError, ImageError
 from galaxy_edge.inputs import cubes, extensions, fits_header, scaling
 from galaxy_edge.inputs.content import Opened
 from galaxy_edge.inputs.extensions import Extension
@@ -98,17 +99,36 @@ def planes(
         ImageError: as for `rgb`.
     """
     notes = [] if notes is None else notes
+    with _unpacked(stream) as content, opened(content, extension, notes) as hdu:
+        _check_shape(hdu.shape)
+        header = hdu.header.copy()
+        return scaling.values(cubes.planes(hdu.data, header, bands, notes), header)
+
+
+@contextmanager
+def opened(content: BinaryIO, extension: str | None, notes: list[str]) -> Iterator[Any]:
+    """Open a FITS file and choose an image of it; its pixels are read when they are asked for.
+
+    Args:
+        content: the file, not compressed, at its first byte.
+        extension: as for `planes`.
+        notes: a sentence about the choice is added to it.
+
+    Yields:
+        Astropy's HDU, whose pixels are not scaled.
+
+    Raises:
+        ImageError: the file is not FITS, has no such image, or is damaged, now or when it is read.
+    """
     # Astropy detects the compression of a path but not of a stream, and leaves a path open if it
     # cannot read it.
-    with _unpacked(stream) as content, _faults(content):
-        with fits.open(
-            content, memmap=False, do_not_scale_image_data=True, ignore_blank=True
-        ) as hdus:
-            hdu = _image(hdus, notes) if extension is None else _extension(hdus, extension)
-            _check(hdu)
-            header = hdu.header.copy()
-            data = hdu.data
-        return scaling.values(cubes.planes(data, header, bands, notes), header)
+    with (
+        _faults(content),
+        fits.open(content, memmap=False, do_not_scale_image_data=True, ignore_blank=True) as hdus,
+    ):
+        hdu = _image(hdus, notes) if extension is None else _extension(hdus, extension)
+        _check_compression(hdu)
+        yield hdu
 
 
 @contextmanager
@@ -126,7 +146,7 @@ def _faults(content: BinaryIO) -> Iterator[None]:
         raise ImageError("damaged or truncated: the compressed data cannot be unpacked") from error
     try:
         yield
-    except (ImageError, MemoryError):
+    except (GalaxyEdgeError, MemoryError):
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
@@ -161,8 +181,9 @@ def _image(hdus: fits.HDUList, notes: list[str]) -> Any:
 
 
 def _is_mask(hdu: Any) -> bool:
-    _check(hdu)
-    if hdu.header["BITPIX"] < 0:
+    _check_compression(hdu)
+    # Reading a large mosaic to find out would take too much memory.
+    if hdu.header["BITPIX"] < 0 or math.prod(hdu.shape) > 3 * MAX_PIXELS:
         return False
     return bool(np.isin(hdu.data, (0, 1)).all())
 
@@ -176,11 +197,6 @@ def _extension(hdus: fits.HDUList, extension: str) -> Any:
     if not _is_image(hdu):
         raise ImageError(f"the extension {extension} is not an image")
     return hdu
-
-
-def _check(hdu: Any) -> None:
-    _check_shape(hdu.shape)
-    _check_compression(hdu)
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:

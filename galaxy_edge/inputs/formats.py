@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 File: TypeAlias = str | os.PathLike[str] | bytes
 
@@ -25,6 +25,37 @@ TIFF_STARTS = frozenset({b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"MM*\0", b"II\
 FITS_STARTS = (b"SIMPLE  =", b"\x1f\x8b", b"BZh")
 #: An extension, and what CFITSIO also allows here: several brackets, or a number after a plus sign.
 _EXTENSION = re.compile(r"(?P<file>.+?)(?P<extension>(?:\[[^\[\]]+\])+|\+\d+)", re.DOTALL)
+#: A container by its name. Names are all that tells a container from an image before it is opened.
+_CONTAINER = re.compile(
+    r".*?\.(?:(?P<parquet>parquet|pq)|(?P<zarr>zarr[/\\]*|zarr\.zip)|(?P<hdf5>h5|hdf5|hdf|he5)"
+    r"|(?P<archive>tar|tar\.(?:gz|bz2|xz|zst)|tgz|tbz2?|txz|zip))",
+    re.IGNORECASE | re.DOTALL,
+)
+#: Where the name of an array follows that of its file.
+_DATASET = re.compile(r"\.(?:h5|hdf5|hdf|he5|zarr(?:\.zip)?)(?P<colon>:)", re.IGNORECASE)
+
+Container: TypeAlias = Literal["parquet", "zarr", "hdf5", "archive"]
+
+
+def container_kind(path: str) -> Container | None:
+    """The kind of container that a path names, perhaps with an array in it; None for others."""
+    match = _CONTAINER.fullmatch(split_dataset(path)[0])
+    return match.lastgroup if match else None  # type: ignore[return-value]
+
+
+def split_dataset(path: str) -> tuple[str, str | None]:
+    """Split ``cube.h5:images``, which names an array of an HDF5 file or a Zarr store.
+
+    Returns:
+        The file, and the name of the array or None. A path that exists is that file, and of
+        several places to split, the first one after an existing file is taken: file names, and
+        the drives of Windows, have colons too.
+    """
+    places = [match.start("colon") for match in _DATASET.finditer(path)]
+    if not places or os.path.lexists(path):
+        return path, None
+    place = next((one for one in places if os.path.lexists(path[:one])), places[0])
+    return path[:place], path[place + 1 :]
 
 
 def has_image_suffix(name: str) -> bool:

@@ -36,9 +36,12 @@ from galaxy_edge.inputs.content import Opened
 from galaxy_edge.inputs.formats import PILLOW, TIFF_STARTS
 from galaxy_edge.inputs.limits import check_size
 from galaxy_edge.inputs.preprocessing import Preprocessing, Stretch
-from galaxy_edge.inputs.source import Content, Source
+from galaxy_edge.inputs.source import Content, Source, Stamp
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
+
+#: A content that is ready to be read.
+_Open: TypeAlias = Opened | Image.Image | npt.NDArray[np.generic] | Stamp
 
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -97,7 +100,7 @@ def decoded(
         with _faults_as_image_errors(), _open(source) as content:
             if digest:
                 sha256 = _sha256(content)
-            notes = content.notes if isinstance(content, Opened) else []
+            notes: list[str] = content.notes if isinstance(content, Opened) else []
             pixels = fit(_rgb(content, preprocessing.stretch, notes), preprocessing)
             return Decoded(pixels, sha256, tuple(notes))
     except ImageError as error:
@@ -135,28 +138,33 @@ def fit(image: Image.Image, preprocessing: Preprocessing) -> Pixels:
 
 
 @contextmanager
-def _open(given: Source | Content) -> Iterator[Opened | Image.Image | npt.NDArray[np.generic]]:
+def _open(given: Source | Content) -> Iterator[_Open]:
     source = Source.of(given)
-    if isinstance(source.content, (np.ndarray, Image.Image)):
+    if isinstance(source.content, ImageError):
+        raise source.content
+    if isinstance(source.content, (np.ndarray, Image.Image, Stamp)):
         yield source.content
     else:
         with Opened(source.files, banded=isinstance(source.content, tuple)) as opened:
             yield opened
 
 
-def _sha256(content: Opened | Image.Image | npt.NDArray[np.generic]) -> str:
+def _sha256(content: _Open) -> str:
     if isinstance(content, Opened):
         return content.sha256()
-    if isinstance(content, np.ndarray):
-        return hashlib.sha256(np.ascontiguousarray(content).tobytes()).hexdigest()
+    if isinstance(content, (np.ndarray, Stamp)):
+        array = content.pixels if isinstance(content, Stamp) else content
+        return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
     return hashlib.sha256(content.tobytes()).hexdigest()
 
 
-def _rgb(
-    content: Opened | Image.Image | npt.NDArray[np.generic], stretch: Stretch, notes: list[str]
-) -> Image.Image:
+def _rgb(content: _Open, stretch: Stretch, notes: list[str]) -> Image.Image:
     if isinstance(content, np.ndarray):
         return _from_array(content)
+    if isinstance(content, Stamp):
+        from galaxy_edge.inputs import stamp
+
+        return stamp.rgb(content, stretch, notes)
     if isinstance(content, Image.Image):
         return _from_image(content, stretch.bit_depth, notes)
     if content.banded:

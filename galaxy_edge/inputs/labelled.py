@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -20,6 +20,7 @@ from galaxy_edge.inputs.images import Decoded, Pixels, decoded
 from galaxy_edge.inputs.listing import child, images_below
 from galaxy_edge.inputs.parallel import in_threads
 from galaxy_edge.inputs.preprocessing import Preprocessing
+from galaxy_edge.inputs.source import Source
 
 Split: TypeAlias = Literal["Train", "Valid", "Test"]
 REQUIRED: tuple[Split, ...] = ("Train", "Valid")
@@ -29,10 +30,10 @@ _KNOWN = ", ".join(sorted(SUFFIXES | FITS_SUFFIXES))
 
 @dataclass(frozen=True, slots=True)
 class LabelledFile:
-    """An image file and the class of its folder.
+    """An image file and the class of its folder, or an image of a container and its label.
 
     Attributes:
-        path: the file.
+        path: the file, or the place in a container.
         label: index of the class. Of two classes, 0 is the negative and 1 the positive one.
     """
 
@@ -135,6 +136,7 @@ def load(
     files: Sequence[LabelledFile],
     preprocessing: Preprocessing,
     progress: Callable[[int], None] = lambda done: None,
+    sources: Iterable[Source] | None = None,
 ) -> Loaded:
     """Decode files in threads and keep their order (Pillow releases the interpreter lock).
 
@@ -144,13 +146,15 @@ def load(
         files: the files to decode.
         preprocessing: the steps from an image to the network's input.
         progress: called with the number of files decoded so far.
+        sources: the images of a container, in the order of ``files``; None to read the files.
     """
     size = preprocessing.size
     pixels = np.empty((len(files), size, size, 3), np.uint8)
     good: list[LabelledFile] = []
     digests: list[str] = []
     faults: list[Fault] = []
-    with in_threads(lambda file: _decode(file, preprocessing), files) as results:
+    images = (Source(file.path) for file in files) if sources is None else sources
+    with in_threads(lambda source: _decode(source, preprocessing), images) as results:
         for done, (file, result) in enumerate(zip(files, results, strict=True), start=1):
             if isinstance(result.pixels, ImageError):
                 faults.append(Fault(file.path, str(result.pixels)))
@@ -173,5 +177,5 @@ def digest(splits: Mapping[Split, Loaded]) -> str:
     return total.hexdigest()
 
 
-def _decode(file: LabelledFile, preprocessing: Preprocessing) -> Decoded:
-    return decoded(file.path, preprocessing, digest=True)
+def _decode(source: Source, preprocessing: Preprocessing) -> Decoded:
+    return decoded(source, preprocessing, digest=True)

@@ -34,6 +34,19 @@ def images_below(folder: Path, *, recursive: bool = True) -> list[Path]:
     return found + sorted(unlisted)
 
 
+def partitions_below(folder: Path) -> list[Path]:
+    """List the Parquet files at any depth in a folder, sorted: the partitions of a table.
+
+    Files whose names begin with an underscore or a dot hold metadata, and the file
+    ``data_thumbnail.parquet`` of a HATS catalogue repeats some of its rows.
+    """
+    return sorted(
+        path
+        for path in folder.rglob("*.parquet")
+        if not path.name.startswith(("_", ".")) and path.name != "data_thumbnail.parquet"
+    )
+
+
 def child(parent: Path, name: str, problems: list[str], *, needed: bool) -> Path | None:
     """Find a folder in another folder by its name; upper and lower case do not matter.
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
 U = TypeVar("U")
+
+#: Items that are taken ahead of the results, so that any number of them needs little memory.
+_AHEAD = 64
 
 
 @contextmanager
@@ -20,10 +24,20 @@ def in_threads(work: Callable[[T], U], items: Iterable[T]) -> Iterator[Iterator[
 
     Args:
         work: the function; it should release the interpreter lock, as Pillow and NumPy do.
-        items: all are queued at once.
+        items: a few are taken ahead of the results.
     """
     pool = ThreadPoolExecutor()
     try:
-        yield pool.map(work, items)
+        yield _results(pool, work, items)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _results(pool: ThreadPoolExecutor, work: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
+    waiting: deque[Future[U]] = deque()
+    for item in items:
+        waiting.append(pool.submit(work, item))
+        if len(waiting) > _AHEAD:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()

@@ -8,13 +8,16 @@ import os
 import select
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from galaxy_edge.errors import UsageError
 from galaxy_edge.inputs.bands import Bands, grouped
-from galaxy_edge.inputs.formats import split_extension
-from galaxy_edge.inputs.listing import images_below
+from galaxy_edge.inputs.formats import container_kind, split_dataset, split_extension
+from galaxy_edge.inputs.listing import images_below, partitions_below
 from galaxy_edge.inputs.source import Source
+
+if TYPE_CHECKING:
+    from galaxy_edge.inputs.containers.layout import Layout
 
 _BLOCK = 65536
 _SEPARATORS = (os.sep, os.altsep or os.sep)
@@ -28,31 +31,63 @@ def sources(
     recursive: bool = False,
     null: bool = False,
     bands: Bands | None = None,
+    layout: Layout | None = None,
+    output: Path | None = None,
 ) -> Iterator[Source | None]:
-    """Turn arguments into sources, in order.
+    """Turn arguments into sources, in order; a container gives its images.
 
     Args:
-        arguments: as for `expand`.
+        arguments: as for `expand`. With an image column in the layout, a folder gives the images
+            in its Parquet files.
         stdin: the list of paths that the argument ``-`` names.
         recursive: include the folders below a folder.
         null: the paths in the list are separated by NUL instead of newlines.
         bands: group the files of three bands (`galaxy_edge.inputs.bands.grouped`).
+        layout: how containers are read.
+        output: a container to leave out, because the rows go to it.
     """
-    paths = expand(arguments, stdin, recursive=recursive, null=null)
+    partitioned = layout is not None and layout.image_column is not None
+    paths = expand(arguments, stdin, recursive=recursive, null=null, partitioned=partitioned)
+    kept = dict.fromkeys(layout.keep) if layout else {}
     for found in paths if bands is None else grouped(paths, bands):
-        yield None if found is None else Source(found)
+        if found is None:
+            yield None
+        elif (layout and layout.catalogue) or (isinstance(found, str) and container_kind(found)):
+            # Most runs read files only.
+            from galaxy_edge.inputs.containers.opening import bounded, members  # noqa: PLC0415
+
+            if not (isinstance(found, str) and _is_same(output, found)):
+                yield from bounded(members(found, layout, bands))
+        else:
+            yield Source(found, kept=kept)
+
+
+def _is_same(output: Path | None, path: str) -> bool:
+    return (
+        output is not None
+        and os.path.exists(path)  # noqa: PTH110 - never raises
+        and output.exists()
+        and output.samefile(path)
+    )
 
 
 def expand(
-    arguments: Iterable[str], stdin: BinaryIO, *, recursive: bool = False, null: bool = False
+    arguments: Iterable[str],
+    stdin: BinaryIO,
+    *,
+    recursive: bool = False,
+    null: bool = False,
+    partitioned: bool = False,
 ) -> Iterator[str | None]:
     """Turn arguments into paths, in order.
 
     - A file gives its own path.
-    - A folder gives its images, sorted; with ``recursive`` also those in its subfolders.
+    - A folder gives its images, sorted; with ``recursive`` also those in its subfolders. With
+      ``partitioned``, it gives the Parquet files at any depth in it.
     - A pattern that is not a file gives its matches, sorted (``**`` matches folders of any depth).
-      An extension, ``*.fits[SCI]``, applies to each match. A folder whose name has brackets and
-      that exists is that folder, and brackets that match nothing are literal.
+      An extension, ``*.fits[SCI]``, or an array, ``*.h5:images``, applies to each match. A folder
+      whose name has brackets and that exists is that folder, and brackets that match nothing are
+      literal.
     - ``-`` gives the paths in a list on stdin, one per line, each taken literally. None is yielded
       before a read would block. With ``null``, each path ends with NUL, so that it may contain any
       other character (``find -print0``).
@@ -66,9 +101,12 @@ def expand(
             yield from _listed(stdin, null=null)
             continue
         path, _ = split_extension(argument)
+        if path == argument:
+            path, _ = split_dataset(argument)
         suffix = argument.removeprefix(path)
         for found in _matches(path):
-            yield from (image + suffix for image in _images(found, recursive=recursive))
+            images = _images(found, recursive=recursive, partitioned=partitioned)
+            yield from (image + suffix for image in images)
 
 
 def _matches(path: str) -> list[str]:
@@ -95,10 +133,15 @@ def _with_literal_folder(pattern: str) -> str:
     return pattern
 
 
-def _images(path: str, *, recursive: bool) -> Iterator[str]:
+def _images(path: str, *, recursive: bool, partitioned: bool) -> Iterator[str]:
     # Unlike Path.is_dir, this never raises: it is False if the status cannot be read.
     is_folder = os.path.isdir(path)  # noqa: PTH112
-    found = images_below(Path(path), recursive=recursive) if is_folder else []
+    found = []
+    # A Zarr store is a folder.
+    if is_folder and container_kind(path) is None:
+        folder = Path(path)
+        found = partitions_below(folder) if partitioned else []
+        found = found or images_below(folder, recursive=recursive)
     yield from map(str, found) if found else [path]
 
 

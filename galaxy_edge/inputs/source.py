@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from galaxy_edge.errors import ImageError
 from galaxy_edge.inputs.bands import braced
-from galaxy_edge.inputs.formats import File
+from galaxy_edge.inputs.formats import File, has_fits_suffix
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stamp:
+    """An image in an array that nobody changes any more, such as a row of a table.
+
+    `galaxy_edge.inputs.stamp` says how it becomes RGB.
+
+    Attributes:
+        pixels: (H, W) grey; (H, W, 3) or (3, H, W) colour. uint8 is a picture, its upper row first;
+            any other real dtype is stretched like the pixels of a FITS file.
+        bands: names of the planes, if they are known; ``pixels`` is then [B, H, W].
+        flux: the pixels come from a FITS file, and are stretched in any dtype.
+        notes: sentences for the user about where they come from.
+    """
+
+    pixels: npt.NDArray[np.generic]
+    bands: tuple[str, ...] = ()
+    flux: bool = False
+    notes: tuple[str, ...] = ()
+
 
 #: The content of an input: the path or bytes of a file; three FITS files of one band each (red,
-#: green, blue); a PIL image; an array, uint8 (H, W, 3) RGB or (H, W) grey.
-Content: TypeAlias = File | tuple[File, File, File] | Image.Image | npt.NDArray[np.generic]
+#: green, blue); a PIL image; an array, uint8 (H, W, 3) RGB or (H, W) grey; a stamp. An error says
+#: why a container has no content in this place.
+Content: TypeAlias = (
+    File | tuple[File, File, File] | Image.Image | npt.NDArray[np.generic] | Stamp | ImageError
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,20 +59,31 @@ class Source:
             catalogue for example, becomes its decimal.
         path: where the image is; by default the path or paths in ``content``, or None for content
             in memory. For a member of a container, such as a tar file, its place in it.
+        kept: more columns of its row: name to text, number, truth value or None. Other values
+            become one of these (`galaxy_edge.inputs.kept`).
     """
 
     content: Content
     id: str | None = None
     path: str | None = None
+    kept: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         path = _path(self.content) if self.path is None else os.fspath(self.path)
         object.__setattr__(self, "path", _writable(path))
         object.__setattr__(self, "id", self.path if self.id is None else _writable(str(self.id)))
+        if self.kept:
+            from galaxy_edge.inputs.kept import plain  # noqa: PLC0415 - few inputs have any
+
+            values = {key: plain(one) for key, one in self.kept.items()}
+            kept = {k: _writable(one) if isinstance(one, str) else one for k, one in values.items()}
+            object.__setattr__(self, "kept", kept)
 
     @classmethod
-    def of(cls, given: Source | Content) -> Source:
-        """Return a source unchanged, or make one from content."""
+    def of(cls, given: Given) -> Source:
+        """Return a source unchanged, or make one from content, perhaps with an identifier."""
+        if _is_pair(given):
+            return replace(cls.of(given[1]), id=None if given[0] is None else str(given[0]))
         return given if isinstance(given, cls) else cls(given)  # type: ignore[arg-type]
 
     @property
@@ -59,7 +96,26 @@ class Source:
         """The files to read, in order; none if the content is an array or PIL image."""
         if isinstance(self.content, tuple):
             return self.content
-        return () if self.in_memory else (self.content,)  # type: ignore[return-value]
+        if self.in_memory or isinstance(self.content, (Stamp, ImageError)):
+            return ()
+        return (self.content,)  # type: ignore[return-value]
+
+
+#: What a predictor takes: a source, its content, or a pair of an identifier and one of these.
+Given: TypeAlias = Source | Content | tuple[str | int | None, Source | Content]
+
+
+def _is_pair(given: object) -> TypeGuard[tuple[object, Source | Content]]:
+    """Whether a tuple has an identifier and an image, and not two of three bands."""
+    if (
+        not isinstance(given, tuple)
+        or len(given) != 2
+        or isinstance(given[0], (bytes, os.PathLike))
+    ):
+        return False
+    return not all(
+        isinstance(one, (str, os.PathLike)) and has_fits_suffix(os.fspath(one)) for one in given
+    )
 
 
 def _writable(text: str | None) -> str | None:

@@ -31,9 +31,9 @@ _EXPONENTS = (-80, 80)
 _FAR = 2.0**100
 #: Whole numbers above this lose digits in double precision.
 _MOST_DIGITS = 2.0**53
-#: Sigma clipping changes the warning filters of the process for a moment. If two threads did so at
-#: once, the last one to finish would restore the changed filters.
-_clipping = fork_safe_lock()
+#: Sigma clipping changes the warning filters of the process for a moment, and so do others with
+#: this lock. If two threads did so at once, the last to finish would restore the changed filters.
+warning_filters = fork_safe_lock()
 
 Bands = npt.NDArray[np.float32]
 
@@ -141,7 +141,7 @@ def _levels(values: Bands, minimum: float | None, reach: float | None) -> _Level
         if not valid.any():
             raise ImageError("no pixel has a value: all are blank, NaN or infinite")
         # In double precision, because single precision is too coarse for the sums of a large frame.
-        with _clipping:
+        with warning_filters:
             _, median, deviation = sigma_clipped_stats(band[valid].astype(np.float64))
         black.append(float(median) if minimum is None else minimum)
         noise.append(float(deviation))

@@ -6,7 +6,7 @@ grow with their number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 
 from galaxy_edge.errors import UsageError
 from galaxy_edge.files import replacing
+from galaxy_edge.outputs.kept import MISSING, Kind, as_kind, kinds_of
 from galaxy_edge.results import Row, is_number
 
 Form: TypeAlias = Literal["parquet", "fits"]
@@ -94,27 +95,31 @@ def is_table(path: Path) -> bool:
     return False
 
 
-def write(path: Path, form: Form, names: Sequence[str], rows: Rows) -> None:
+def write(
+    path: Path, form: Form, names: Sequence[str], rows: Rows, kept: Sequence[str] = ()
+) -> None:
     """Write a table, whole or not at all.
 
     Args:
         path: the file.
         form: its format.
         names: names of the columns, in order.
-        rows: starts a pass over the rows; FITS needs two.
+        rows: starts a pass over the rows; FITS needs more than one, and so do kept columns.
+        kept: which of the columns are the user's own; their values decide their types.
     """
+    kinds = kinds_of(rows(), kept) if kept else {}
     with replacing(path) as temporary:
-        (_write_parquet if form == "parquet" else _write_fits)(temporary, names, rows)
+        (_write_parquet if form == "parquet" else _write_fits)(temporary, names, rows, kinds)
 
 
-def read(path: Path, form: Form, names: Sequence[str]) -> Iterator[Row]:
+def read(path: Path, form: Form, names: Sequence[str], kept: Sequence[str] = ()) -> Iterator[Row]:
     """Yield the rows of a table.
 
     Raises:
         UsageError: the file is not such a table.
     """
     try:
-        yield from (_read_parquet if form == "parquet" else _read_fits)(path, names)
+        yield from (_read_parquet if form == "parquet" else _read_fits)(path, names, kept)
     # Both libraries raise nearly anything for a file of another kind.
     except Exception as error:
         raise UsageError(
@@ -123,11 +128,15 @@ def read(path: Path, form: Form, names: Sequence[str]) -> Iterator[Row]:
         ) from error
 
 
-def _write_parquet(path: Path, names: Sequence[str], rows: Rows) -> None:
+def _write_parquet(path: Path, names: Sequence[str], rows: Rows, kinds: Mapping[str, Kind]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    own = {"text": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
+
     def kind(name: str) -> Any:
+        if name in kinds:
+            return own[kinds[name]]
         if not is_number(name):
             return pa.string()
         return pa.float64() if name == _DOUBLE else pa.float32()
@@ -136,43 +145,61 @@ def _write_parquet(path: Path, names: Sequence[str], rows: Rows) -> None:
     with pq.ParquetWriter(path, schema, compression="zstd") as file:
         for block in _blocks(rows()):
             texts = [
-                {name: _text(value, "parquet") for name, value in row.items()} for row in block
+                {name: _text(as_kind(row[name], kinds.get(name)), "parquet") for name in names}
+                for row in block
             ]
             file.write_table(pa.Table.from_pylist(texts, schema))
 
 
-def _read_parquet(path: Path, names: Sequence[str]) -> Iterator[Row]:
+def _read_parquet(path: Path, names: Sequence[str], kept: Sequence[str]) -> Iterator[Row]:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(_BLOCK, columns=[*names]):
+        _check_same(names, file.schema_arrow.names)
+        for batch in file.iter_batches(_BLOCK):
             for row in batch.to_pylist():
-                yield {name: _read_back(name, row[name]) for name in names}
+                yield {
+                    name: row[name] if name in kept else _read_back(name, row[name])
+                    for name in names
+                }
 
 
-def _write_fits(path: Path, names: Sequence[str], rows: Rows) -> None:
+def _check_same(names: Sequence[str], found: Sequence[str]) -> None:
+    if [*names] != [*found]:
+        raise ValueError(f"its columns are {', '.join(found)}, not {', '.join(names)}")
+
+
+def _write_fits(path: Path, names: Sequence[str], rows: Rows, kinds: Mapping[str, Kind]) -> None:
     from astropy.io import fits
 
+    # FITS has a byte for truth values, but none for their absence.
+    kinds = {name: "text" if kind == "bool" else kind for name, kind in kinds.items()}
     # In FITS, text columns have a fixed width, and the header gives the number of rows.
-    widths = {name: 1 for name in names if not is_number(name)}
+    widths = {
+        name: 1 for name in names if not is_number(name) and kinds.get(name, "text") == "text"
+    }
     count = 0
     for row in rows():
         count += 1
         for name, width in widths.items():
-            widths[name] = max(width, len(_text(row[name], "fits") or ""))
+            widths[name] = max(width, len(_text(as_kind(row[name], kinds.get(name)), "fits") or ""))
+
     # NumPy's type (big-endian) and the FITS format code.
-    kinds = [
-        (f"S{widths[name]}", f"{widths[name]}A")
-        if name in widths
-        else (">f8", "D")
-        if name == _DOUBLE
-        else (">f4", "E")
-        for name in names
-    ]
-    dtype = np.dtype([(name, kind) for name, (kind, _) in zip(names, kinds, strict=True)])
+    def kind(name: str) -> tuple[str, str]:
+        if name in widths:
+            return f"S{widths[name]}", f"{widths[name]}A"
+        if kinds.get(name) == "int":
+            return ">i8", "K"
+        return (">f8", "D") if name == _DOUBLE or name in kinds else (">f4", "E")
+
+    dtype = np.dtype([(name, kind(name)[0]) for name in names])
     columns = [
-        fits.Column(name=stored(name, "fits"), format=form)
-        for name, (_, form) in zip(names, kinds, strict=True)
+        fits.Column(
+            name=stored(name, "fits"),
+            format=kind(name)[1],
+            null=MISSING if kinds.get(name) == "int" else None,
+        )
+        for name in names
     ]
     header = fits.BinTableHDU.from_columns(columns, name="RESULTS").header
     header["NAXIS2"] = count
@@ -182,25 +209,36 @@ def _write_fits(path: Path, names: Sequence[str], rows: Rows) -> None:
         table = np.zeros(len(block), dtype)
         for place, row in enumerate(block):
             for name in names:
-                value = row[name]
+                value = as_kind(row[name], kinds.get(name))
                 if name in widths:
                     table[name][place] = (_text(value, "fits") or "").encode("ascii")
+                elif kinds.get(name) == "int":
+                    table[name][place] = MISSING if value is None else value
                 else:
                     table[name][place] = np.nan if value is None else value
         stream.write(table.view(np.uint8))
     stream.close()
 
 
-def _read_fits(path: Path, names: Sequence[str]) -> Iterator[Row]:
+def _read_fits(path: Path, names: Sequence[str], kept: Sequence[str]) -> Iterator[Row]:
     from astropy.io import fits
 
     with fits.open(path, memmap=True) as hdus:
         table = hdus["RESULTS"].data
+        _check_same([stored(name, "fits") for name in names], hdus["RESULTS"].columns.names)
         for start in range(0, len(table), _BLOCK):
             columns = [table[stored(name, "fits")][start : start + _BLOCK] for name in names]
             for values in zip(*(column.tolist() for column in columns), strict=True):
-                row = zip(names, values, strict=True)
-                yield {name: _read_back(name, value) for name, value in row}
+                yield {
+                    name: _kept_back(value) if name in kept else _read_back(name, value)
+                    for name, value in zip(names, values, strict=True)
+                }
+
+
+def _kept_back(value: Any) -> Any:
+    """Undo the storage of a value of a user's own column in FITS."""
+    missing = value in ("", MISSING) or value != value  # noqa: PLR0124 - NaN
+    return None if missing else value
 
 
 def _read_back(name: str, value: Any) -> Any:

@@ -145,7 +145,8 @@ def _journaled(
             yield Output(JsonLinesWriter(stream), earlier, path)
         finally:
             # Also after an error or an interrupt, so that finished rows are kept.
-            columnar.write(path, form, origin.columns, partial(resume.rows, journal))
+            rows = partial(resume.rows, journal)
+            columnar.write(path, form, origin.columns, rows, origin.kept)
             journal.unlink()
 
 
@@ -156,7 +157,7 @@ def _take_over(path: Path, form: columnar.Form, journal: Path, origin: resume.Or
     earlier = resume.Earlier(origin, partial(columnar.stored, form=form))
     try:
         with replacing(journal) as temporary, temporary.open("w") as file:
-            for row in columnar.read(path, form, earlier.columns):
+            for row in columnar.read(path, form, earlier.columns, origin.kept):
                 earlier.add(row)
                 file.write(json.dumps(row) + "\n")
     except BaseException as error:
@@ -230,7 +231,7 @@ def _writer(
     if form == "jsonl":
         return JsonLinesWriter(stream)
     if form == "csv":
-        return CsvWriter(stream, origin.classes, header=not begun)
+        return CsvWriter(stream, origin.columns, header=not begun)
     return TableWriter(stream, origin.classes, origin.statuses, colour=_takes_colour(stream))
 
 

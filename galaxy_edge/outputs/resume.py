@@ -27,6 +27,7 @@ class Origin:
         threshold: threshold of the decision; None if it has none.
         digest: whether each row has the digest of its input.
         statuses: that a row can have, besides ok.
+        kept: names of the user's own columns, in order.
     """
 
     classes: tuple[str, ...]
@@ -34,11 +35,12 @@ class Origin:
     threshold: float | None
     digest: bool = False
     statuses: tuple[str, ...] = ("error",)
+    kept: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns, in order."""
-        return columns(self.classes)
+        return columns(self.classes, self.kept)
 
 
 class Earlier:

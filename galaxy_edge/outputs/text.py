@@ -18,15 +18,19 @@ def csv_line(values: Iterable[object]) -> str:
     Text that a spreadsheet would run as a formula begins with an apostrophe; `csv_text` removes
     it. Numbers stay as they are.
     """
-    cells = [
-        f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
-        for value in values
-    ]
+    cells = [_cell(value) for value in values]
     line = io.StringIO(newline="")
     # The csv module quotes a carriage return only if its line terminator contains one; an unquoted
     # one in a file name would break the row.
     csv.writer(line, lineterminator="\r\n").writerow(cells)
     return line.getvalue().removesuffix("\r\n") + "\n"
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, str) and _FORMULA.match(value):
+        return f"'{value}"
+    # As in JSON.
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def csv_text(cell: str) -> str:

@@ -8,7 +8,7 @@ from typing import Protocol, TextIO
 
 from galaxy_edge.decision import Scores
 from galaxy_edge.outputs.text import csv_line, printable
-from galaxy_edge.results import Prediction, columns
+from galaxy_edge.results import Prediction
 
 
 class Writer(Protocol):
@@ -34,18 +34,20 @@ class CsvWriter:
 
     Args:
         stream: the output.
-        classes: classes of the model; they determine the columns.
-        header: write the names of the columns first.
+        names: names of the columns, in order.
+        header: write them first.
     """
 
-    def __init__(self, stream: TextIO, classes: Sequence[str], *, header: bool = True) -> None:
+    def __init__(self, stream: TextIO, names: Sequence[str], *, header: bool = True) -> None:
         self._stream = stream
+        self._names = names
         if header:
-            self._stream.write(csv_line(columns(classes)))
+            self._stream.write(csv_line(names))
 
     def write(self, prediction: Prediction) -> None:
         """Write one row."""
-        self._stream.write(csv_line(prediction.row().values()))
+        row = prediction.row()
+        self._stream.write(csv_line(row[name] for name in self._names))
 
 
 class TableWriter:

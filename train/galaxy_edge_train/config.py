@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal, TypeAlias, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from galaxy_edge.errors import UsageError
 from galaxy_edge.inputs.class_names import check_classes
+from galaxy_edge.inputs.containers.layout import Layout
 from galaxy_edge.inputs.preprocessing import Preprocessing, preprocessing_document
 from galaxy_edge.inputs.tables import Columns
+
+if TYPE_CHECKING:
+    from galaxy_edge.inputs.containers.labelled import LabelledContainer
 
 NetworkKind: TypeAlias = Literal["documented", "compact", "residual"]
 Augment: TypeAlias = Literal["documented", "exact", "none"]
@@ -175,7 +180,9 @@ class TrainConfig:
         class_weights: "balanced" weights the images so that every class counts the same.
         seed: seed of weights, shuffling, augmentation and dropout.
         skip_unreadable: skip unreadable images instead of refusing the data.
-        catalogue: columns of the catalogue that names the images; None for labelled folders.
+        catalogue: columns of the catalogue that names the images, or of the container that holds
+            them; None for labelled folders.
+        container: how the container is read; None for a catalogue or folders.
     """
 
     classes: tuple[str, ...] = ("Fake", "Real")
@@ -194,6 +201,7 @@ class TrainConfig:
     seed: int = 0
     skip_unreadable: bool = False
     catalogue: Columns | None = None
+    container: Layout | None = None
 
     def __post_init__(self) -> None:
         check_classes(self.classes)
@@ -214,9 +222,23 @@ class TrainConfig:
         _within("seed", self.seed, 0, 2**32 - 1)  # the range that NumPy and Keras accept
         self.network.check_fits(self.preprocessing.size)
 
+    def labelled_container(self, path: Path) -> LabelledContainer | None:
+        """The container that holds the images; None for a catalogue or folders."""
+        if self.container is None or self.catalogue is None:
+            return None
+        # Imported here, because `train --help` must load no NumPy.
+        from galaxy_edge.inputs.containers.labelled import LabelledContainer  # noqa: PLC0415
+
+        bands = self.preprocessing.stretch.bands
+        return LabelledContainer(str(path), self.container, self.catalogue, bands)
+
     def document(self) -> dict[str, Any]:
         """The configuration as JSON-ready values."""
         document = asdict(self) | {"preprocessing": preprocessing_document(self.preprocessing)}
+        if self.container is None:
+            del document["container"]
+        elif self.container.catalogue is not None:
+            document["container"]["catalogue"] = str(self.container.catalogue)
         document["classes"] = list(self.classes)
         if self.network.kind == "documented":
             document["network"]["filters"] = list(self.network.filters)

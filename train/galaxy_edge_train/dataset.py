@@ -72,11 +72,11 @@ def load(
     config: TrainConfig,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Dataset:
-    """Read, check and decode a data folder or a catalogue.
+    """Read, check and decode a data folder, a catalogue or a container.
 
     Args:
-        root: folder with ``Train``, ``Valid`` and optionally ``Test``; or a catalogue, if the
-            configuration has its columns.
+        root: folder with ``Train``, ``Valid`` and optionally ``Test``; or a catalogue or a
+            container, if the configuration has its columns.
         config: classes, preprocessing, and whether unreadable files may be left out.
         progress: called with the number of files done so far and the total.
 
@@ -87,10 +87,15 @@ def load(
     root = root.absolute()
     name = str(root)
     listed: Mapping[Split, Sequence[LabelledFile]]
+    container = config.labelled_container(root)
     if config.catalogue is None:
         listed, problems = labelled.scan(root, config.classes)
     else:
-        catalogue = read_catalogue(root, config.catalogue, config.classes)
+        catalogue = (
+            read_catalogue(root, config.catalogue, config.classes)
+            if container is None
+            else container.catalogue(config.classes)
+        )
         root, listed, problems = catalogue.root, catalogue.splits, [*catalogue.problems]
         if config.skip_unreadable:
             rows = [problem for problem in problems if problem.startswith("row ")]
@@ -105,7 +110,10 @@ def load(
         if split == "Train" and config.augment.degrades:
             steps = preprocessing_before_degradation(steps)
         splits[split] = labelled.load(
-            files, steps, partial(_report_progress, progress, before, total)
+            files,
+            steps,
+            partial(_report_progress, progress, before, total),
+            None if container is None else container.of(files),
         )
         before += len(files)
     dataset = Dataset(root, config.classes, splits)

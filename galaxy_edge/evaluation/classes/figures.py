@@ -15,7 +15,7 @@ from galaxy_edge.evaluation.classes.evaluation import ClassEvaluation, mistakes
 from galaxy_edge.evaluation.measures import BINS
 from galaxy_edge.evaluation.plotting import confusion, drawn, plain_numbers, say
 from galaxy_edge.evaluation.text import number
-from galaxy_edge.evaluation.wrong import picture
+from galaxy_edge.evaluation.wrong import tiles
 from galaxy_edge.inputs.preprocessing import Stretch
 from galaxy_edge.outputs.text import printable
 
@@ -93,9 +93,11 @@ def sheet(evaluation: ClassEvaluation, stretch: Stretch) -> bytes:
     names = evaluation.run.classes
     images: list[Image.Image] = []
     captions: list[str] = []
-    for label, called, rows in list(mistakes(evaluation, _EACH))[:_PAIRS]:
-        for source, place, row in rows:
-            images.append(picture(source.images[place], stretch))
+    shown = list(mistakes(evaluation, _EACH))[:_PAIRS]
+    read = iter(tiles([source.images[n] for _, _, rows in shown for source, n, _ in rows], stretch))
+    for label, called, rows in shown:
+        for _, _, row in rows:
+            images.append(next(read))
             confidence = row.scores[names[called]]
             captions.append(
                 f"{names[label]}, called\n{names[called]} {confidence:.4f}\n"

@@ -36,7 +36,7 @@ def written(
     stream = io.StringIO(newline="")
     out = {
         "jsonl": lambda: JsonLinesWriter(stream),
-        "csv": lambda: CsvWriter(stream, classes),
+        "csv": lambda: CsvWriter(stream, columns(classes)),
         "table": lambda: TableWriter(stream, classes, colour=colour),
     }[form]()
     for row in rows:
@@ -107,7 +107,7 @@ def test_every_format_writes_rows_of_the_schema(
         {"score": 1.5},
         {"error": "but it was read"},
         {"model_sha256": "AB"},
-        {"verdict": "Real"},
+        {"ra": [150.1]},
         {"p_Real": "0.5"},
         {"status": "uncertain"},
         {"status": "error", "label": None},

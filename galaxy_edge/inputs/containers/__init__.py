@@ -1,0 +1,1 @@
+"""Many images in one file or store: tables, archives, arrays, mosaics."""

@@ -1,0 +1,149 @@
+"""Images in a tar or zip archive, read from its first to its last byte; nothing is extracted.
+
+Members are images by their suffix, like files in a folder. The identifier of ``stamps/m51.jpg`` is
+``stamps/m51``, as in WebDataset. Columns are keys of the JSON file of the same name, ``m51.json``;
+the columns ``cls`` and ``txt`` are the text of ``m51.cls`` and ``m51.txt``.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
+from typing import IO, Any
+
+from galaxy_edge.errors import ImageError
+from galaxy_edge.inputs.bands import Bands
+from galaxy_edge.inputs.containers.layout import Layout
+from galaxy_edge.inputs.containers.sidecars import SUFFIXES, Member, columns, paired, stem
+from galaxy_edge.inputs.content import MAX_BYTES, check_file
+from galaxy_edge.inputs.formats import has_image_suffix
+from galaxy_edge.inputs.kept import identifier
+from galaxy_edge.inputs.source import Source
+
+#: Bytes that are read from a tar at once.
+_BLOCK = 2**18
+#: First bytes of a zip: with members, or empty.
+_ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
+#: First bytes of a compressed tar.
+_COMPRESSIONS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+#: Folders and prefixes of files that macOS adds.
+_HIDDEN = (".", "__MACOSX")
+
+
+def images(path: str, layout: Layout, bands: Bands | None = None) -> Iterator[Source]:  # noqa: ARG001
+    """The images of an archive, in its order.
+
+    Args:
+        path: a tar, perhaps compressed with gzip, bzip2 or xz, or a zip.
+        layout: columns, found in the JSON files.
+        bands: unused; the decoder chooses among named bands.
+
+    Raises:
+        ImageError: it contains no image.
+        Exception: the archive is damaged; of a tar, the images before the damage come first.
+    """
+    check_file(Path(path))
+    with Path(path).open("rb") as file:
+        start = file.read(8)
+        file.seek(0)
+        is_zip = start.startswith(_ZIP_STARTS)
+        wanted = bool(layout.columns)
+        members = _zip(file, wanted=wanted) if is_zip else _tar(file, start, wanted=wanted)
+        count = 0
+        for image, sidecars in paired(members) if wanted else ((one, []) for one in members):
+            yield _source(path, image, sidecars, layout)
+            count += 1
+        if not count:
+            raise ImageError("no image is in it: no member has the suffix of an image")
+
+
+def _source(path: str, image: Member, sidecars: list[Member], layout: Layout) -> Source:
+    name, content = image
+    key: str | None = stem(name)
+    row: dict[str, Any] = {}
+    try:
+        row = columns(sidecars)
+        if layout.id_column is not None:
+            key = identifier(row.get(layout.id_column))
+    except ImageError as error:
+        key, content = None, error
+    kept = {column: row.get(column) for column in layout.keep}
+    return Source(content, key, f"{path}#{name}", kept)
+
+
+def _is_wanted(name: str, *, wanted: bool) -> bool:
+    """Whether a member is an image, or a sidecar file and those are wanted."""
+    path = PurePosixPath(name)
+    if any(part.startswith(_HIDDEN) and part != ".." for part in path.parts):
+        return False
+    return has_image_suffix(path.name) or (wanted and path.suffix.lower() in SUFFIXES)
+
+
+def _too_large(size: int) -> ImageError:
+    return ImageError(f"too large: {size:,} bytes is over {MAX_BYTES:,}; cut or reduce it first")
+
+
+class _Strict(tarfile.TarInfo):
+    """A header that is damaged or missing is an error; tarfile would take it for the end."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> tarfile.TarInfo:  # type: ignore[override]
+        """The next header."""
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            raise
+        except tarfile.HeaderError as error:
+            reason = "it ends without the mark of its end"
+            if "empty" not in str(error):
+                reason = f"{error} at byte {archive.offset:,}"
+            raise tarfile.ReadError(reason) from error
+
+
+def _tar(file: IO[bytes], start: bytes, *, wanted: bool) -> Iterator[Member]:
+    if start.startswith(b"(\xb5/\xfd"):
+        raise ImageError("compressed with zstd, which is not supported; compress it with gzip")
+    opener = next((one for first, one in _COMPRESSIONS.items() if start.startswith(first)), None)
+    # read1 gives what comes before the damage; read would raise and lose it.
+    stream = file if opener is None else SimpleNamespace(read=opener(file).read1)
+    with tarfile.open(fileobj=stream, mode="r|", bufsize=_BLOCK, tarinfo=_Strict) as archive:
+        while (member := archive.next()) is not None:
+            # The list of all members would grow with their number.
+            archive.members.clear()  # type: ignore[attr-defined]
+            if member.isdir() or not _is_wanted(member.name, wanted=wanted):
+                continue
+            if not member.isreg():
+                yield member.name, ImageError("a link or a device, not a file; store the file")
+            elif member.size > MAX_BYTES:
+                yield member.name, _too_large(member.size)
+            else:
+                content = archive.extractfile(member)
+                assert content is not None  # noqa: S101 - a regular file has one
+                yield member.name, content.read()
+
+
+def _zip(file: IO[bytes], *, wanted: bool) -> Iterator[Member]:
+    with zipfile.ZipFile(file) as archive:
+        for info in archive.infolist():
+            if not info.is_dir() and _is_wanted(info.filename, wanted=wanted):
+                yield info.filename, _unzipped(archive, info)
+
+
+def _unzipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | ImageError:
+    if info.flag_bits & 1:
+        return ImageError("encrypted; unpack the archive first")
+    if info.file_size > MAX_BYTES:
+        return _too_large(info.file_size)
+    try:
+        return archive.read(info)
+    except NotImplementedError as error:
+        return ImageError(f"not supported: {error}; compress the archive with deflate")
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError) as error:
+        return ImageError(f"damaged or truncated: {error}")

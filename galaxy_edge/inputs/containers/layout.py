@@ -1,0 +1,85 @@
+"""How the containers of a run are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from galaxy_edge.errors import UsageError
+from galaxy_edge.inputs.formats import container_kind
+from galaxy_edge.inputs.tables import Columns
+
+#: The labels beside the images of an HDF5 file or a Zarr store, unless another array is named.
+_LABELS = "labels"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which columns of a container hold what, and where the stamps of a mosaic lie.
+
+    A column is one of a table, an array beside the images of an HDF5 file or a Zarr store, or a
+    key of the JSON files in an archive.
+
+    Attributes:
+        image_column: the images of a Parquet table.
+        id_column: the identifiers; None for the container's own.
+        keep: columns that are copied to the rows.
+        catalogue: a table of positions, which makes every input a mosaic.
+        size: height and width of a stamp of a mosaic, pixels.
+        sky_columns: right ascension and declination of the catalogue, degrees (ICRS).
+        pixel_columns: x and y of the catalogue, pixels.
+    """
+
+    image_column: str | None = None
+    id_column: str | None = None
+    keep: tuple[str, ...] = ()
+    catalogue: Path | None = None
+    size: int | None = None
+    sky_columns: tuple[str, str] | None = None
+    pixel_columns: tuple[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        positions = (self.size, self.sky_columns, self.pixel_columns)
+        if self.catalogue is None and any(one is not None for one in positions):
+            raise UsageError(
+                "the size and the columns of positions belong to a mosaic; give its catalogue "
+                "(--catalogue)"
+            )
+        if self.catalogue is not None:
+            if self.size is None or self.size < 1:
+                raise UsageError(
+                    "a catalogue needs the size of the stamps in pixels, such as --size 64"
+                )
+            if self.sky_columns and self.pixel_columns:
+                raise UsageError("positions are on the sky or in pixels; give one pair of columns")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns besides the images, each once."""
+        names = [*self.keep] if self.id_column is None else [self.id_column, *self.keep]
+        return tuple(dict.fromkeys(names))
+
+
+def is_container(path: str, layout: Layout) -> bool:
+    """Whether a path names a container of images.
+
+    A table without a column of images names files, and a folder contains them.
+    """
+    if layout.image_column is not None or layout.catalogue is not None:
+        return True
+    return container_kind(path) in ("archive", "hdf5", "zarr")
+
+
+def label_columns(
+    path: str, label: str | None, split: str | None = None, valid: float | None = None
+) -> Columns:
+    """Which columns of a container hold the classes and the splits.
+
+    Raises:
+        UsageError: the column of the classes is not known.
+    """
+    if label is None and container_kind(path) in ("hdf5", "zarr"):
+        label = _LABELS
+    if label is None:
+        raise UsageError(f"{path} needs the name of the column with its classes: --label-column")
+    return Columns(None, label, split, *([] if valid is None else [valid]))

@@ -1,0 +1,105 @@
+"""Files that belong to an image in an archive: ``m51.json`` beside ``m51.jpg``.
+
+WebDataset calls the members of one image a sample and keeps them together, in any order. A sidecar
+file belongs to the image of the same name, or to all images of its sample: ``m51.json`` to
+``m51.image.png``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
+from typing import Any, TypeAlias
+
+from galaxy_edge.errors import ImageError
+from galaxy_edge.inputs.formats import has_image_suffix
+
+#: Suffixes of sidecar files.
+SUFFIXES = (".json", ".cls", ".txt")
+#: Images and sidecar files of one sample that are held in memory. More belong together only by
+#: the start of their names: ``sdss.1.png``, ``sdss.2.png``.
+_HELD = 16
+
+#: Name, and content or why it cannot be read.
+Member: TypeAlias = tuple[str, bytes | ImageError]
+
+
+def stem(name: str) -> str:
+    """The name of an image without its suffix: ``a/m51.fits.gz`` -> ``a/m51``."""
+    path = PurePosixPath(name)
+    if not has_image_suffix(path.stem):
+        return str(path.with_suffix(""))
+    return str(path.with_suffix("").with_suffix(""))
+
+
+def paired(members: Iterable[Member]) -> Iterator[tuple[Member, list[Member]]]:
+    """Each image of an archive with its sidecar files.
+
+    Args:
+        members: images and sidecar files, those of a sample together.
+    """
+    images: deque[Member] = deque()
+    found: dict[str, Member] = {}
+    current = None
+    for name, content in members:
+        if (sample := _sample(name)) != current:
+            yield from _released(images, found, keep=0)
+            found.clear()
+            current = sample
+        if has_image_suffix(name):
+            images.append((name, content))
+            yield from _released(images, found, keep=_HELD)
+            continue
+        found[_place(name)] = (name, content)
+        if len(found) > _HELD * len(SUFFIXES):
+            del found[next(iter(found))]
+    yield from _released(images, found, keep=0)
+
+
+def columns(sidecars: Iterable[Member]) -> dict[str, Any]:
+    """The columns in the sidecar files of an image.
+
+    Raises:
+        ImageError: one cannot be read.
+    """
+    found: dict[str, Any] = {}
+    for name, content in sidecars:
+        found |= _parsed(PurePosixPath(name), content)
+    return found
+
+
+def _released(
+    images: deque[Member], found: dict[str, Member], *, keep: int
+) -> Iterator[tuple[Member, list[Member]]]:
+    while len(images) > keep:
+        name, content = images.popleft()
+        keys = (_sample(name), stem(name))
+        places = [f"{key}{suffix}" for key in dict.fromkeys(keys) for suffix in SUFFIXES]
+        yield (name, content), [found[place] for place in places if place in found]
+
+
+def _sample(name: str) -> str:
+    path = PurePosixPath(name)
+    return str(path.with_name(path.name.partition(".")[0] or path.name))
+
+
+def _place(name: str) -> str:
+    path = PurePosixPath(name)
+    return f"{path.with_suffix('')}{path.suffix.lower()}"
+
+
+def _parsed(path: PurePosixPath, content: bytes | ImageError) -> dict[str, Any]:
+    if isinstance(content, ImageError):
+        raise ImageError(f"its {path.name} cannot be read: {content}")
+    suffix = path.suffix.lower()
+    try:
+        if suffix != ".json":
+            return {suffix[1:]: content.decode("utf-8").strip()}
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ImageError(f"its {path.name} is damaged: {error}") from error
+    if not isinstance(document, dict):
+        raise ImageError(f"its {path.name} holds no names with values")
+    return document
