@@ -57,7 +57,7 @@ class Prediction:
     provider: str
     sha256: str | None = None
     notes: tuple[str, ...] = ()
-    kept: Mapping[str, Any] = field(default_factory=dict)
+    kept: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def row(self) -> Row:
         """The columns, as every output format has them: see `columns`."""
