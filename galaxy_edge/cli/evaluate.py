@@ -20,6 +20,7 @@ from galaxy_edge.cli.options import (
     ImageColumn,
     Minimum,
     Model,
+    OodLimit,
     PixelColumns,
     Quiet,
     Size,
@@ -79,6 +80,7 @@ def evaluate(
     ] = None,
     device: Device = "auto",
     threshold: Threshold = None,
+    ood_limit: OodLimit = None,
     batch_size: BatchSize = 32,
     threads: Threads = None,
     bootstrap: Annotated[
@@ -147,6 +149,7 @@ def evaluate(
         device=device,
         threads=threads,
         threshold=threshold,
+        ood_limit=parsing.ood_limit(ood_limit),
         batch_size=batch_size,
         stretch=parsing.stretch(bands, minimum, stretch, q, bit_depth),
     )
