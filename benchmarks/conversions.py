@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 from onnxruntime.quantization import quantize_dynamic
 
-from galaxy_edge_export import export, images
-from galaxy_edge_export.config import Limits
+from galaxy_edge_export import export, images, material
+from galaxy_edge_export.config import Limits, VerdictRule
 from galaxy_edge_export.convert import convert
 from galaxy_edge_export.loading import read
 from galaxy_edge_export.quantize import quantize
@@ -25,7 +25,7 @@ def write(trained: Trained, folder: Path) -> None:
     import openvino
     import tensorflow as tf
 
-    labelled = images.labelled_files(trained, None)
+    labelled = material.find(trained, None).files
     steps, digests = trained.preprocessing, trained.digests
     sample = images.calibration_sample(labelled["Train"], _CALIBRATION, 0)
     calibration = images.load(sample, steps, digests).pixels
@@ -43,7 +43,9 @@ def write(trained: Trained, folder: Path) -> None:
         ("ours", export.Quantization(limits=limits)),
         ("ours-portable", export.Quantization(limits=limits, portable=True)),
     ):
-        export.write(export.prepare(trained, how), folder / f"{name}.onnx")
+        # The peers have no typicality.
+        prepared = export.prepare(trained, how, rule=VerdictRule(typicality=False))
+        export.write(prepared, folder / f"{name}.onnx")
 
     saved = folder / "saved"
     model.export(saved, verbose=False)

@@ -41,7 +41,7 @@ pytest.importorskip("nncf", reason="the extra `bench` is not installed")
 # These import packages of the extra.
 from benchmarks import agreement, conversions, peers  # noqa: E402
 from benchmarks.process import Process  # noqa: E402
-from galaxy_edge_export import images  # noqa: E402
+from galaxy_edge_export import images, material  # noqa: E402
 from galaxy_edge_export.trained import Trained, find  # noqa: E402
 
 # Warnings of other projects are not ours to fix.
@@ -73,7 +73,7 @@ def folder(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def valid(trained: Trained) -> tuple[Any, Any]:
     """The run's validation images and their labels."""
-    files = images.labelled_files(trained, None)["Valid"]
+    files = material.find(trained, None).files["Valid"]
     found = images.load(files, trained.preprocessing, trained.digests)
     return found.pixels, found.labels
 
@@ -163,7 +163,7 @@ def test_one_file_against_the_documented_way(benchmark: Any, trained: Trained, f
         "Keras": Process(peers.documented, folder / "model.keras", steps.size, steps.resize),
         "ours": Process(peers.ours_by_path, folder / "ours.onnx"),
     }
-    path = images.labelled_files(trained, None)["Valid"][0].path
+    path = material.find(trained, None).files["Valid"][0].path
     scores = {name: process(path) for name, process in processes.items()}
     assert (scores["Keras"] > 0.5) == (scores["ours"] > 0.5), scores
     taken = in_turn(processes, path, timed=benchmark.enabled)

@@ -12,8 +12,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from galaxy_edge.errors import ModelError
-from galaxy_edge.manifest import Manifest, check_threshold
+from galaxy_edge.errors import ModelError, UsageError
+from galaxy_edge.manifest import Manifest, check_share, check_threshold
 
 Status: TypeAlias = Literal["ok", "uncertain", "out_of_distribution", "error"]
 #: float32 [N, C], one probability per class, 0 to 1.
@@ -81,27 +81,46 @@ class Decision:
     Args:
         manifest: the model's.
         threshold: replaces the manifest's; see `DecisionRule.threshold`.
+        ood_limit: replaces the manifest's; see `DecisionRule.ood_limit`. 0 accepts all.
 
     Raises:
-        UsageError: the threshold is not between 0 and 1.
+        UsageError: a number is not between 0 and 1, or the model has no typicality to limit.
     """
 
-    def __init__(self, manifest: Manifest, threshold: float | None = None) -> None:
+    def __init__(
+        self, manifest: Manifest, threshold: float | None = None, ood_limit: float | None = None
+    ) -> None:
         rule = manifest.decision
-        self._note: str | None = None
+        notes: list[str] = []
+        if ood_limit is not None:
+            check_share(ood_limit, "the out-of-distribution limit")
+            if manifest.outputs.typicality is None:
+                raise UsageError(
+                    "the model computes no typicality, so an out-of-distribution limit has no "
+                    "effect; leave it out"
+                )
+            rule = replace(rule, ood_limit=float(ood_limit) or None)
+        #: The threshold at which the file chose the typicality of an open class.
+        self._gate = None if rule.ood_limit is None else rule.threshold
         if threshold is not None:
             check_threshold(threshold)
             threshold = float(threshold)  # comparing with NumPy's gives its own booleans
             if rule.abstain is not None and threshold != rule.threshold:
                 # A band chosen around one threshold says nothing about another.
-                self._note = (
+                notes.append(
                     f"the threshold {threshold:g} replaces the model's {rule.threshold:g}, so its "
-                    "abstention band does not apply: no score is uncertain"
+                    "abstention band does not apply"
                 )
                 rule = replace(rule, abstain=None)
             rule = replace(rule, threshold=threshold)
         self._manifest = manifest
         self._rule = rule
+        if self._leaves_open:
+            notes.append(
+                f"scores between the threshold {rule.threshold:g} and the model's {self._gate:g} "
+                f"are uncertain: the file has the typicality of {rule.open_class} there"
+            )
+        self._note = "; ".join(notes) or None
 
     @property
     def note(self) -> str | None:
@@ -112,8 +131,10 @@ class Decision:
     def statuses(self) -> tuple[Status, ...]:
         """The statuses that a row can have, besides ok."""
         rule = self._rule
-        open_scores = rule.abstain is not None or (
-            not self.two_classes and rule.threshold is not None
+        open_scores = (
+            rule.abstain is not None
+            or self._leaves_open
+            or (not self.two_classes and rule.threshold is not None)
         )
         return (
             *(("uncertain",) if open_scores else ()),
@@ -130,6 +151,11 @@ class Decision:
     def threshold(self) -> float | None:
         """Two classes: a score above it is positive. More: below it is uncertain; None for none."""
         return self._rule.threshold
+
+    @property
+    def ood_limit(self) -> float | None:
+        """A typicality below it is out of distribution; None if all are accepted."""
+        return self._rule.ood_limit
 
     @property
     def two_classes(self) -> bool:
@@ -226,7 +252,27 @@ class Decision:
             return "uncertain"
         if not self.two_classes and rule.threshold is not None and score < rule.threshold:
             return "uncertain"
+        if self._leaves_open and self._between(score):
+            return "uncertain"
         return "ok"
+
+    @property
+    def _leaves_open(self) -> bool:
+        """Whether scores become the closed class although the file took them for the open one.
+
+        There, the typicality may be that of the open class, and an image unlike the closed class
+        must not be called so.
+        """
+        rule = self._rule
+        if rule.open_class is None or rule.threshold is None or self._gate is None:
+            return False
+        if self.classes.index(rule.open_class) == 0:
+            return rule.threshold < self._gate
+        return rule.threshold > self._gate
+
+    def _between(self, score: float) -> bool:
+        ends = sorted((self._rule.threshold or 0.0, self._gate or 0.0))
+        return ends[0] < score <= ends[1]
 
 
 def decimals(values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:

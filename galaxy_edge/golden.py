@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from galaxy_edge.decision import Probabilities
 from galaxy_edge.errors import ImageError, ModelError
 from galaxy_edge.inputs.images import Pixels, decode
-from galaxy_edge.manifest import Golden, Manifest
+from galaxy_edge.manifest import TYPICALITY_TOLERANCE, Golden, Manifest
 
 #: The self-check takes every third example; `galaxy-edge verify` takes all.
 _EVERY = 3
@@ -42,8 +43,10 @@ class Scorer(Protocol):
     def provider(self) -> str:
         """The execution provider in use."""
 
-    def scores(self, images: Pixels) -> Probabilities:
-        """Score uint8 [N, size, size, 3]: float32 [N, C]."""
+    def scores_and_typicality(
+        self, images: Pixels
+    ) -> tuple[Probabilities, npt.NDArray[np.float32] | None]:
+        """Score uint8 [N, size, size, 3]: float32 [N, C] and [N]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +60,14 @@ class Verification:
         largest_difference: largest difference of a score from the recorded one, 0 to 1; 0 if none
             could be compared.
         provider: the execution provider that computed the scores.
+        largest_typicality_difference: the same of a typicality; None if none was compared.
     """
 
     examples: int
     compared: int
     largest_difference: float
     provider: str
+    largest_typicality_difference: float | None = None
 
     @property
     def note(self) -> str | None:
@@ -85,21 +90,31 @@ class Verification:
         """Refuse scores that differ from the recorded ones, or that could not be compared.
 
         Args:
-            tolerance: largest allowed difference; `Manifest.tolerance` is the file's own.
+            tolerance: largest allowed difference of a score; `Manifest.tolerance` is the file's
+                own. A typicality may differ by this, or by `TYPICALITY_TOLERANCE` if that is more.
 
         Raises:
             ModelError: a score differs by more, or no example could be compared.
         """
         if not self.compared:
             raise ModelError(f"this machine is not verified: {self.note}")
-        # Not ">": a tolerance of NaN allows nothing.
-        if not self.largest_difference <= tolerance:
-            raise ModelError(
-                f"it does not reproduce its golden examples: a score differs by "
-                f"{self.largest_difference:.1e} from the one recorded at export, and at most "
-                f"{tolerance:.0e} is allowed; do not use this file with this provider "
-                f"({self.provider}) on this machine"
-            )
+        compared = (
+            ("a score", self.largest_difference, tolerance),
+            (
+                "a typicality",
+                self.largest_typicality_difference or 0.0,
+                max(TYPICALITY_TOLERANCE, tolerance),
+            ),
+        )
+        for what, difference, allowed in compared:
+            # Not ">": a tolerance of NaN allows nothing.
+            if not difference <= allowed:
+                raise ModelError(
+                    f"it does not reproduce its golden examples: {what} differs by "
+                    f"{difference:.1e} from the one recorded at export, and at most "
+                    f"{allowed:.0e} is allowed; do not use this file with this provider "
+                    f"({self.provider}) on this machine"
+                )
 
 
 def verify(predictor: Scorer, *, every: int = 1) -> Verification:
@@ -116,14 +131,19 @@ def verify(predictor: Scorer, *, every: int = 1) -> Verification:
     if not examples:
         raise ModelError(f"{predictor.name} carries no golden examples to verify it with")
     same = _decoded_as_recorded(predictor, examples)
-    worst = 0.0
+    worst, oddest = 0.0, None
     if same:
         pixels, recorded = zip(*same, strict=True)
-        found = predictor.scores(np.stack(pixels))
+        found, typicality = predictor.scores_and_typicality(np.stack(pixels))
         # Two classes are recorded as P(positive) alone, the last column.
         width = predictor.manifest.score_width
-        worst = float(np.max(np.abs(found[:, -width:] - np.array(recorded))))
-    return Verification(len(examples), len(same), worst, predictor.provider)
+        scores = np.array([item.scores for item in recorded])
+        worst = float(np.max(np.abs(found[:, -width:] - scores)))
+        known = [item.typicality is not None for item in recorded]
+        if typicality is not None and any(known):
+            usual = np.array([item.typicality for item in recorded], np.float64)
+            oddest = float(np.max(np.abs(typicality - usual)[known]))
+    return Verification(len(examples), len(same), worst, predictor.provider, oddest)
 
 
 def describe(found: Verification) -> str:
@@ -131,7 +151,10 @@ def describe(found: Verification) -> str:
     compared = f"{found.compared} of {found.examples} golden examples compared"
     if not found.compared:
         return compared
-    return f"{compared}, largest difference of a score {found.largest_difference:.1e}"
+    text = f"{compared}, largest difference of a score {found.largest_difference:.1e}"
+    if found.largest_typicality_difference is None:
+        return text
+    return f"{text}, of a typicality {found.largest_typicality_difference:.1e}"
 
 
 def self_check(predictor: Scorer) -> tuple[str, ...]:
@@ -163,14 +186,14 @@ def self_check(predictor: Scorer) -> tuple[str, ...]:
 
 def _decoded_as_recorded(
     predictor: Scorer, examples: Sequence[Golden]
-) -> list[tuple[Pixels, tuple[float, ...]]]:
-    """Pixels and scores of the examples that decode to the recorded pixels."""
+) -> list[tuple[Pixels, Golden]]:
+    """The examples that decode to the recorded pixels, with these."""
     try:
         pixels = [decode(item.png, predictor.manifest.preprocessing) for item in examples]
     except ImageError as error:
         raise ModelError(f"{predictor.name} is damaged: a golden example is {error}") from error
     return [
-        (image, item.scores)
+        (image, item)
         for image, item in zip(pixels, examples, strict=True)
         if hashlib.sha256(image.tobytes()).hexdigest() == item.input_sha256
     ]

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from galaxy_edge.inputs.shards import Shard
 
 
+#: Largest share of images out of distribution that needs no explanation.
+_MANY_ODD = 0.2
+
+
 def origin(predictor: Predictor, kept: Sequence[str] = ()) -> Origin:
     """What the rows of a predictor have in common; an output is opened for it.
 
@@ -38,6 +42,7 @@ def origin(predictor: Predictor, kept: Sequence[str] = ()) -> Origin:
         predictor.digest,
         decision.statuses,
         tuple(kept),
+        decision.ood_limit,
     )
 
 
@@ -86,6 +91,18 @@ def summary(tally: Tally, predictor: Predictor) -> str:
     return (
         f"{tally.total} images: {before}{', '.join(counts)}, {tally.failed} failed "
         f"({predictor.provider})"
+    )
+
+
+def warning(tally: Tally) -> str | None:
+    """A sentence about a run in which many images are unlike the training images, or None."""
+    odd, readable = tally.statuses["out_of_distribution"], tally.total - tally.failed
+    if odd <= _MANY_ODD * readable:
+        return None
+    return (
+        f"{odd / readable:.0%} of the images are out of distribution: they were made in another "
+        "way than the training images (another survey, stretch, size or compression), so the "
+        "model has no verdict on them; train it on images of this kind"
     )
 
 

@@ -33,6 +33,8 @@ GOLDEN_TOLERANCE = 0.001
 #: The same for an fp16 file. Each provider rounds it at different places: onnxruntime's CPU kernels
 #: compute in fp32, and OpenVINO's in fp16 differ from them by 0.0009.
 HALF_TOLERANCE = 0.005
+#: Largest difference from a recorded typicality, in every file: it is computed in fp32.
+TYPICALITY_TOLERANCE = 0.001
 INPUT_NAME = "image"
 #: Name of the scores of a file for two classes: float32 [N, 1], P(positive).
 OUTPUT_NAME = "score"
@@ -72,11 +74,15 @@ class DecisionRule:
         abstain: two classes: scores from the first number to the second, both included, are
             `uncertain`; None for no such band.
         ood_limit: a typicality below it is `out_of_distribution`, 0 to 1; None to accept all.
+        open_class: the one of two classes that has kinds which nobody has trained on, such as
+            Fake; None if both are closed. The typicality is then that of the other class; but
+            where the score at `threshold` gives the open class, it is the larger one of both.
     """
 
     threshold: float | None = 0.5
     abstain: tuple[float, float] | None = None
     ood_limit: float | None = None
+    open_class: str | None = None
 
     def __post_init__(self) -> None:
         if self.threshold is not None:
@@ -100,15 +106,19 @@ class Golden:
             another machine, the decoder differs and not the arithmetic.
         scores: the file's output for it on the exporting machine: one number for two classes, C
             for more; 0 to 1.
+        typicality: the file's output of the typicality, 0 to 1; None if it was not recorded.
     """
 
     png: bytes
     input_sha256: str
     scores: tuple[float, ...]
+    typicality: float | None = None
 
     def __post_init__(self) -> None:
         for score in self.scores:
             check_share(score, "a golden score")
+        if self.typicality is not None:
+            check_share(self.typicality, "a golden typicality")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +160,11 @@ class Manifest:
             raise UsageError(
                 f"an abstention band is for two classes, and there are {len(self.classes)}"
             )
-        if self.decision.ood_limit is not None and self.outputs.typicality is None:
+        rule = self.decision
+        if self.outputs.typicality is None and (rule.ood_limit, rule.open_class) != (None, None):
             raise UsageError("an out-of-distribution limit needs an output for the typicality")
+        if rule.open_class is not None and not (two and rule.open_class in self.classes):
+            raise UsageError(f"the open class {rule.open_class!r} is not one of two classes")
         for example in self.golden:
             if len(example.scores) != self.score_width:
                 raise UsageError(
@@ -174,7 +187,7 @@ class Manifest:
         return {
             "classes": list(self.classes),
             "outputs": asdict(self.outputs),
-            "decision": asdict(self.decision),
+            "decision": _rule_document(self.decision),
             "preprocessing": preprocessing_document(self.preprocessing),
             "training": self.training,
             "versions": self.versions,
@@ -186,6 +199,7 @@ class Manifest:
                     "input_sha256": example.input_sha256,
                     "scores": list(example.scores),
                 }
+                | ({} if example.typicality is None else {"typicality": example.typicality})
                 for example in self.golden
             ],
         }
@@ -248,6 +262,12 @@ def check_share(value: float, what: str) -> None:
         raise UsageError(f"{what} must lie between 0 and 1, not {value}")
 
 
+def _rule_document(rule: DecisionRule) -> dict[str, Any]:
+    # Versions without an open class refuse files that name it, and must read all others.
+    left_out = {"open_class"} if rule.open_class is None else {}
+    return {name: value for name, value in asdict(rule).items() if name not in left_out}
+
+
 def _two_class(metadata: Mapping[str, str]) -> dict[str, Any]:
     """Classes, outputs and decision of schemas 1 and 2."""
     return {
@@ -262,7 +282,7 @@ def _any_class(metadata: Mapping[str, str]) -> dict[str, Any]:
     _check_names(outputs, Outputs, "outputs")
     if not all(isinstance(name, str) for name in (outputs["scores"], outputs["typicality"] or "")):
         raise UsageError(f"the outputs must be names, not {outputs!r}")
-    rule = _section(metadata, "decision", dict)
+    rule = {"open_class": None, **_section(metadata, "decision", dict)}
     _check_names(rule, DecisionRule, "parts of the decision")
     band = rule["abstain"]
     if band is not None and (not isinstance(band, list) or len(band) != 2):
@@ -274,6 +294,7 @@ def _any_class(metadata: Mapping[str, str]) -> dict[str, Any]:
             threshold=_optional(rule["threshold"], "threshold"),
             abstain=None if band is None else tuple(_share(end, "band") for end in band),  # type: ignore[arg-type]
             ood_limit=_optional(rule["ood_limit"], "out-of-distribution limit"),
+            open_class=rule["open_class"],
         ),
     }
 
@@ -317,10 +338,12 @@ def _optional(value: Any, what: str) -> float | None:
 def _golden(item: Any) -> Golden:
     try:
         scores = item["scores"] if "scores" in item else [item["score"]]
+        typicality = item.get("typicality")
         return Golden(
             png=base64.b64decode(item["png"], validate=True),
             input_sha256=str(item["input_sha256"]),
             scores=tuple(float(score) for score in scores),
+            typicality=None if typicality is None else float(typicality),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise UsageError("a golden example cannot be read") from error

@@ -13,6 +13,7 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from galaxy_edge import golden
@@ -21,6 +22,7 @@ from galaxy_edge.engine.opening import BUNDLED, Opening, begin
 from galaxy_edge.engine.session import Session
 from galaxy_edge.engine.threads import threads as thread_limit
 from galaxy_edge.errors import ImageError, ModelError, UsageError
+from galaxy_edge.inputs.batches import growing
 from galaxy_edge.inputs.images import Decoded, Pixels, decoded
 from galaxy_edge.inputs.preprocessing import Preprocessing, Stretch
 from galaxy_edge.inputs.source import Given, Source
@@ -54,6 +56,8 @@ class Predictor:
             cgroup's quota, SLURM_CPUS_PER_TASK or OMP_NUM_THREADS allow fewer.
         threshold: replaces the model's own. Two classes: a score above it gives the positive
             class. Three or more: a most probable class below it is uncertain.
+        ood_limit: replaces the model's own: a typicality below it is out of distribution; 0
+            accepts all.
         batch_size: maximum number of images that `predict_many` scores at once.
         stretch: parameters of `Stretch` (how FITS images become RGB) that replace the model's own.
         digest: give each prediction the SHA-256 of its input.
@@ -74,6 +78,7 @@ class Predictor:
         device: str = "auto",
         threads: int | None = None,
         threshold: float | None = None,
+        ood_limit: float | None = None,
         batch_size: int = 32,
         stretch: Mapping[str, Any] | None = None,
         digest: bool = False,
@@ -92,6 +97,7 @@ class Predictor:
             "device": device,
             "threads": threads,
             "threshold": threshold,
+            "ood_limit": ood_limit,
             "batch_size": batch_size,
             "stretch": stretch,
             "digest": digest,
@@ -105,7 +111,7 @@ class Predictor:
         self._reopening = Lock()
         self._process = os.getpid()
         self._session, self._sha256 = self._open()
-        self._decision = Decision(self.manifest, threshold)
+        self._decision = Decision(self.manifest, threshold, ood_limit)
         steps = self.manifest.preprocessing
         self._preprocessing = replace(steps, stretch=replace(steps.stretch, **stretch))
         self._notes = (
@@ -206,11 +212,13 @@ class Predictor:
             raise UsageError(
                 "predict_many takes several sources; give one in a list, or to predict"
             )
+        # Providers other than the CPU's may prepare themselves for every new shape.
+        size = 1 if self.provider == _CPU else self._batch_size
         pending: deque[Future[list[Prediction]]] = deque()
         fault: list[Exception] = []
         with ThreadPoolExecutor(self._threads) as pool:
             try:
-                for batch in self._batches(sources, fault):
+                for batch in growing(sources, self._job, size, self._batch_size, fault):
                     if batch:
                         pending.append(pool.submit(self._classify, batch))
                     while len(pending) > (self._threads if batch else 0):
@@ -236,11 +244,28 @@ class Predictor:
             ValueError: another dtype or shape.
             ModelError: the model does not run, or gives scores that are not probabilities.
         """
-        return self._live().run(images).scores
+        return self.scores_and_typicality(images)[0]
+
+    def scores_and_typicality(
+        self, images: Pixels
+    ) -> tuple[Probabilities, npt.NDArray[np.float32] | None]:
+        """Score images that are ready for the network, and say how usual they are.
+
+        Args:
+            images: as for `scores`.
+
+        Returns:
+            The scores; and float32 [N], the share of the training kind that is less typical, 0 to
+            1, or None if the model does not compute it.
+
+        Raises:
+            ValueError, ModelError: as for `scores`.
+        """
+        result = self._live().run(images)
+        return result.scores, result.typicality
 
     def _verdicts(self, images: Pixels) -> list[Verdict]:
-        result = self._live().run(images)
-        return self._decision.verdicts(result.scores, result.typicality)
+        return self._decision.verdicts(*self.scores_and_typicality(images))
 
     def _live(self) -> Session:
         if self._process != os.getpid():
@@ -267,33 +292,6 @@ class Predictor:
                 ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._session))
                 self._session = session
                 self._process = os.getpid()
-
-    def _batches(
-        self, sources: Iterable[Given | None], fault: list[Exception]
-    ) -> Iterator[list[_Job]]:
-        """Jobs in growing batches; an empty one if no more are available now."""
-        # Providers other than the CPU's may prepare themselves for every new shape.
-        size = 1 if self.provider == _CPU else self._batch_size
-        batch: list[_Job] = []
-        todo = iter(sources)
-        while True:
-            try:
-                source = next(todo)
-            except StopIteration:
-                break
-            except Exception as error:  # noqa: BLE001 - raised again when all before it is done
-                fault.append(error)
-                break
-            if source is not None:
-                batch.append(self._job(source))
-            if batch and (source is None or len(batch) == size):
-                yield batch
-                batch = []
-                size = min(2 * size, self._batch_size)
-            if source is None:
-                yield []
-        if batch:
-            yield batch
 
     def _job(self, given: Given) -> _Job:
         job = _Job(Source.of(given))

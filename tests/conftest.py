@@ -88,8 +88,17 @@ def run_folder(session_data: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def model_file(run_folder: Path) -> Path:
-    """The tiny network, exported as a float file."""
+    """The tiny network, exported as a float file without a typicality."""
     output = run_folder.parent / "tiny.onnx"
+    options = ("--no-typicality", "--quiet")
+    assert galaxy_edge_in_process("export", run_folder, "-o", output, *options) == 0
+    return output
+
+
+@pytest.fixture(scope="session")
+def typical_file(run_folder: Path) -> Path:
+    """The tiny network, exported as a float file with a typicality."""
+    output = run_folder.parent / "typical.onnx"
     assert galaxy_edge_in_process("export", run_folder, "-o", output, "--quiet") == 0
     return output
 

@@ -1,11 +1,19 @@
-"""The check that the other runtimes of the benchmark agree with Keras: benchmarks/agreement.py."""
+"""Agreement of other runtimes: with Keras (benchmarks/agreement.py), and on the typicality."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import onnx
 import pytest
+from onnx.reference import ReferenceEvaluator
 
 from benchmarks.agreement import disagreement
+from galaxy_edge import Predictor
+from galaxy_edge.inputs.images import decode
+from galaxy_edge.manifest import TYPICALITY_TOLERANCE
+from tests.conftest import galaxy
 
 COUNT = 1000
 RNG = np.random.default_rng(0)
@@ -48,3 +56,16 @@ def test_non_finite_scores_and_wrong_shapes_disagree(exact: bool):
     broken[3] = np.nan
     assert disagreement(broken, KERAS, LABELS, exact=exact) is not None
     assert disagreement(KERAS[:, None], KERAS, LABELS, exact=exact) is not None
+
+
+@pytest.mark.parametrize("side", [24, 200], ids=["as trained", "larger"])
+def test_onnxs_reference_evaluator_agrees_on_the_typicality(typical_file: Path, side: int):
+    """It shares no code with onnxruntime. The file undoes an enlargement from 16 to 24 pixels."""
+    predictor = Predictor(typical_file, device="cpu")
+    steps = predictor.manifest.preprocessing
+    pixels = np.stack([decode(galaxy(seed, side), steps) for seed in range(6)])
+    expected = predictor.scores_and_typicality(pixels)[1]
+    evaluator = ReferenceEvaluator(onnx.load(typical_file))
+    (found,) = evaluator.run(["typicality"], {"image": pixels})
+    np.testing.assert_allclose(found, expected, atol=TYPICALITY_TOLERANCE)
+    assert side != 24 or expected.max() > 0

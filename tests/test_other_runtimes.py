@@ -60,6 +60,35 @@ def test_the_table_shows_each_runtime_and_file():
     assert all(row.endswith("skipped: --skip") for row in rows[2:])
 
 
+def test_the_typicality_is_compared_too(typical_file: Path, tmp_path: Path):
+    done = other_runtimes(typical_file)
+    assert done.returncode == 0, done.stderr
+    assert ", typicality " in done.stdout.splitlines()[1]
+    model = onnx.load(typical_file)
+    for item in model.metadata_props:
+        if item.key == "galaxy_edge.golden":
+            examples = json.loads(item.value)
+            examples[0]["typicality"] = 1.0
+            item.value = json.dumps(examples)
+    (tmp_path / "other.onnx").write_bytes(model.SerializeToString())
+    done = other_runtimes(tmp_path / "other.onnx")
+    assert done.returncode == 3
+    assert done.stdout.splitlines()[1].endswith("WRONG")
+
+
+def test_a_runtime_without_the_typicality_is_wrong(tool: dict[str, Any]):
+    one = tool["Job"](
+        BUNDLED, BUNDLED, (2, 1, 1, 3), "score", np.array([[0.1], [0.5]]), 1e-3, "typicality",
+        np.array([0.2, 0.0]),
+    )  # fmt: skip
+    judge = tool["judge"]
+    right = {"scores": [0.1, 0.5], "typicality": [0.2005, 0.0]}
+    assert judge(right, one) == ("0.0e+00, typicality 5.0e-04", False)
+    for typicality in ([0.202, 0.0], [float("nan"), 0.0], [0.2], []):
+        assert judge(right | {"typicality": typicality}, one)[1]
+    assert judge({"scores": [0.1, 0.5]}, one) == ("WRONG: 0 typicalities for 2 images", True)
+
+
 def test_another_score_than_recorded_is_a_failure(tmp_path: Path):
     done = other_runtimes(rescored(tmp_path / "other.onnx", 0.5))
     assert done.returncode == 3

@@ -6,7 +6,6 @@ The command line takes its defaults from here, so this module must import nothin
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, TypeAlias
 
 #: Of two classes: a score above it is a positive verdict.
@@ -46,7 +45,6 @@ class Quantization:
     """How to quantise.
 
     Attributes:
-        data: labelled folders; None uses the images of the run.
         calibration_images: number of training images to calibrate on.
         seed: for choosing the calibration images.
         limits: what quantisation may cost.
@@ -56,10 +54,33 @@ class Quantization:
         dense_bits: bits of the weights of dense layers, 8 or 4.
     """
 
-    data: Path | None = None
     calibration_images: int = 512
     seed: int = 0
     limits: Limits = field(default_factory=Limits)
     target: Target | None = None
     portable: bool = False
     dense_bits: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRule:
+    """When the file gives no label.
+
+    Attributes:
+        typicality: compute it, if there are images to fit it to.
+        ood_limit: a typicality below it is out of distribution; None for no limit.
+        open_class: the one of two classes that has kinds which nobody has trained on; see
+            `galaxy_edge.manifest.DecisionRule.open_class`.
+        abstain_error: leave so many scores uncertain that at most this share of the labels is
+            wrong on the validation images; None to leave none.
+    """
+
+    typicality: bool = True
+    ood_limit: float | None = 0.01
+    open_class: str | None = None
+    abstain_error: float | None = None
+
+    @property
+    def needs_images(self) -> bool:
+        """Whether the rule cannot be followed without images."""
+        return self.open_class is not None or self.abstain_error is not None

@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from galaxy_edge.errors import DatasetError, UsageError
+from galaxy_edge.errors import DatasetError
 from galaxy_edge.inputs import labelled
 from galaxy_edge.inputs.images import Pixels
-from galaxy_edge.inputs.labelled import LabelledFile, Loaded, Split
+from galaxy_edge.inputs.labelled import LabelledFile, Loaded
 from galaxy_edge.inputs.preprocessing import Preprocessing
 from galaxy_edge_export.trained import Trained
 
-
-def labelled_files(trained: Trained, data: Path | None) -> Mapping[Split, Sequence[LabelledFile]]:
-    """List the training and validation files: from ``data`` if given, else those of the run.
-
-    Raises:
-        UsageError: the model is bare and ``data`` is None.
-        DatasetError: ``data`` lacks a folder, or data of the run no longer exist.
-    """
-    if data is not None:
-        files, problems = labelled.scan(data, trained.classes, optional=())
-        if problems:
-            raise DatasetError(str(data), problems)
-        return files
-    if not trained.files:
-        raise UsageError(
-            "a model without its run folder does not record its training data; give labelled "
-            "folders with --data"
-        )
-    gone = [
-        file.path for files in trained.files.values() for file in files if not file.path.exists()
-    ]
-    if gone:
-        raise DatasetError(
-            f"the data of {trained.path.parent}",
-            [f"{path} no longer exists (give the new folder with --data)" for path in gone],
-        )
-    return trained.files
+_AT_ONCE = 256
 
 
 def validation(trained: Trained) -> Pixels | None:
@@ -79,6 +53,14 @@ def load(
     if problems:
         raise DatasetError("the data for the export", problems)
     return loaded
+
+
+def chunks(
+    files: Sequence[LabelledFile], preprocessing: Preprocessing, digests: Mapping[Path, str]
+) -> Iterator[Loaded]:
+    """`load` files a few at a time, so that memory does not grow with their number."""
+    for start in range(0, len(files), _AT_ONCE):
+        yield load(files[start : start + _AT_ONCE], preprocessing, digests)
 
 
 def calibration_sample(files: Sequence[LabelledFile], count: int, seed: int) -> list[LabelledFile]:

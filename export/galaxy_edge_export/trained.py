@@ -122,7 +122,10 @@ def _from_run(run: Path, model: Path) -> Trained:
             },
             metrics={split: metrics[split] for split in ("Valid", "Test") if split in metrics},
             files={
-                split: tuple(LabelledFile(root / item["path"], item["label"]) for item in items)
+                split: tuple(
+                    LabelledFile(root / item["path"], item["label"], item.get("source", ""))
+                    for item in items
+                )
                 for split, items in data["files"].items()
             },
             digests={

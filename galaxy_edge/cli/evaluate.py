@@ -20,6 +20,7 @@ from galaxy_edge.cli.options import (
     ImageColumn,
     Minimum,
     Model,
+    OodLimit,
     PixelColumns,
     Quiet,
     Size,
@@ -47,7 +48,8 @@ def evaluate(
             metavar="DATA",
             help="Folder with one folder for each class (Fake/, Real/; one may be missing), or "
             "with Train/, Valid/, Test/ that contain them. Each folder in a class folder is a "
-            "separate source. Or a container, as for predict, with --label-column.",
+            "separate source. Outliers/ may hold images of no class. Or a container, as for "
+            "predict, with --label-column.",
         ),
     ],
     model: Model = None,
@@ -65,7 +67,7 @@ def evaluate(
             "-o",
             "--output",
             metavar="DIR",
-            help="Write metrics.json, scores.csv, four figures and report.html to this folder. It "
+            help="Write metrics.json, scores.csv, five figures and report.html to this folder. It "
             "must be new, empty, or contain an earlier evaluation, which is replaced.",
         ),
     ] = None,
@@ -79,6 +81,7 @@ def evaluate(
     ] = None,
     device: Device = "auto",
     threshold: Threshold = None,
+    ood_limit: OodLimit = None,
     batch_size: BatchSize = 32,
     threads: Threads = None,
     bootstrap: Annotated[
@@ -147,6 +150,7 @@ def evaluate(
         device=device,
         threads=threads,
         threshold=threshold,
+        ood_limit=parsing.ood_limit(ood_limit),
         batch_size=batch_size,
         stretch=parsing.stretch(bands, minimum, stretch, q, bit_depth),
     )
@@ -168,7 +172,7 @@ def evaluate(
         print(f"galaxy-edge: {printable(note)}", file=sys.stderr)
     if output is not None:
         folder.claim(output, labelled.places)
-    total = sum(len(source.images) for source in labelled.sources)
+    total = sum(map(len, labelled.images))
     with ticking(shown=not quiet, total=total) as tick:
         evaluation = measure(predictor, str(data), labelled, resampling, tick)
     # Print before writing files: if the disk is full, the numbers are not lost.
@@ -183,7 +187,8 @@ def evaluate(
         folder.write(output, evaluation, steps)
         if form is None:
             print(output, file=out)
-    if failed := evaluation.unreadable:
+    odd = (one for outliers in evaluation.outliers for one in outliers.unreadable)
+    if failed := (*evaluation.unreadable, *odd):
         _list_unreadable(failed)
         raise typer.Exit(1)
 

@@ -19,13 +19,17 @@ from galaxy_edge_export.config import (
     Limits,
     Quantization,
     Target,
+    VerdictRule,
 )
 
 if TYPE_CHECKING:
-    from galaxy_edge_export.export import Report
+    from galaxy_edge_export.report import Report
+    from galaxy_edge_export.verdicts import Verdicts
 
 _LIMITS = Limits()
 _QUANTIZATION = Quantization()
+_RULE = VerdictRule()
+_VERDICTS = "Images without a label"
 _BARE = "Only for a bare model, without its run folder"
 
 
@@ -56,7 +60,7 @@ def export(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Folder with Train/ and Valid/ to quantise with.",
+            help="Folder with Train/ and Valid/, for the typicality and to quantise with.",
             show_default="the images of the run",
         ),
     ] = None,
@@ -102,6 +106,42 @@ def export(
             show_default=f"{THRESHOLD}; for more than two classes, none",
         ),
     ] = None,
+    typicality: Annotated[
+        bool,
+        typer.Option(
+            help="Compute how usual an image is among the training images.",
+            rich_help_panel=_VERDICTS,
+        ),
+    ] = _RULE.typicality,
+    ood_limit: Annotated[
+        str,
+        typer.Option(
+            metavar="X|off",
+            help="An image is out of distribution if a smaller share of the training kind than "
+            "this is less usual.",
+            rich_help_panel=_VERDICTS,
+        ),
+    ] = str(_RULE.ood_limit),
+    open_class: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The one of two classes that has unknown kinds, such as Fake: unusual images are "
+            "never called the other class.",
+            show_default="none",
+            rich_help_panel=_VERDICTS,
+        ),
+    ] = _RULE.open_class,
+    abstain_error: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X",
+            help="Leave scores uncertain, so that at most this share of the labels is wrong on "
+            "the validation images.",
+            show_default="off",
+            rich_help_panel=_VERDICTS,
+        ),
+    ] = _RULE.abstain_error,
     classes: Annotated[
         str | None,
         typer.Option(
@@ -167,8 +207,13 @@ def export(
 
     if half and quantize:
         raise UsageError("--half and --quantize write different files; run export once for each")
-    if data is not None and not quantize:
-        raise UsageError("--data needs --quantize; an export without it reads no images")
+    rule = VerdictRule(
+        typicality, parsing.number_or("off", ood_limit, "--ood-limit"), open_class, abstain_error
+    )
+    if data is not None and not (quantize or typicality or rule.needs_images):
+        raise UsageError(
+            "--data needs --quantize or the typicality; this export would read no images"
+        )
     if (target is not None or portable or dense_bits != _QUANTIZATION.dense_bits) and not quantize:
         raise UsageError("--target, --portable and --dense-bits need --quantize")
     if dense_bits not in (4, 8):
@@ -195,7 +240,7 @@ def export(
         )
     limits = Limits(max_accuracy_drop, max_flips, max_auc_drop, min_speedup)
     how = (
-        Quantization(data, calibration_images, seed, limits, target, portable, dense_bits)
+        Quantization(calibration_images, seed, limits, target, portable, dense_bits)
         if quantize
         else None
     )
@@ -209,7 +254,7 @@ def export(
             f"{output} cannot be written: the folder {output.parent} does not exist; create it or "
             "choose another output"
         )
-    prepared = prepare(trained, how, threshold, half=half)
+    prepared = prepare(trained, how, threshold, half=half, data=data, rule=rule)
     if not quiet:
         _show(prepared.report)
     write(prepared, output)
@@ -250,6 +295,9 @@ def _show(report: Report) -> None:
     console.print(
         f"{compared} against {report.source}: largest difference of a score {report.parity:.1e}"
     )
+    if report.verdicts is not None:
+        for line in _of_verdicts(report.verdicts):
+            console.print(line, markup=False)
     for note in report.notes:
         console.print(note, markup=False)
     if cost is not None:
@@ -258,3 +306,31 @@ def _show(report: Report) -> None:
             f"{0.0 - cost.accuracy_drop:+.2f} points, {cost.flips:.2f} % of the verdicts flip, AUC "
             f"{0.0 - cost.auc_drop:+.5f}; calibrated on {report.calibration_images} training images"
         )
+
+
+def _of_verdicts(found: Verdicts) -> list[str]:
+    """What the file says of the validation images, one line each."""
+    lines = []
+    if (typicality := found.typicality) is not None:
+        sources = ", ".join(f"{name} ({count:,})" for name, count in typicality.sources.items())
+        lines.append(f"typicality: fitted to {sources}")
+        lines.append(
+            f"typicality: {typicality.single:.0%} of the network's time for one image, "
+            f"{typicality.batch:.0%} in a batch; within {typicality.difference:.0e} of its "
+            "definition"
+        )
+    counts = (
+        ("out of distribution", found.out_of_distribution),
+        ("uncertain", found.uncertain),
+    )
+    for status, by_class in counts:
+        shares = [
+            f"{by_class[name] / images:.1%} of {images:,} {name}"
+            for name, images in found.images.items()
+            if images
+        ]
+        if any(by_class.values()) or status == "out of distribution":
+            lines.append(f"{status}: {', '.join(shares)} validation images")
+    if (band := found.rule.abstain) is not None:
+        lines.append(f"uncertain: scores from {band[0]:.4g} to {band[1]:.4g}")
+    return lines

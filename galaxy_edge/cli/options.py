@@ -19,6 +19,14 @@ Threshold = Annotated[
         show_default="the model's",
     ),
 ]
+OodLimit = Annotated[
+    str | None,
+    typer.Option(
+        metavar="X|off",
+        help="An image is out of distribution if its typicality is below this.",
+        show_default="the model's",
+    ),
+]
 BatchSize = Annotated[int, typer.Option(help="Maximum batch size.")]
 Threads = Annotated[
     int | None,

@@ -28,6 +28,14 @@ def whole_numbers(text: str, option: str) -> tuple[int, ...]:
         ) from None
 
 
+def ood_limit(text: str | None) -> float | None:
+    """The value of --ood-limit for a `Predictor`: 0, which accepts all, for ``off``."""
+    if text is None:
+        return None
+    limit = number_or("off", text, "--ood-limit")
+    return 0.0 if limit is None else limit
+
+
 def number_or(word: str, text: str, option: str) -> float | None:
     """Parse a number, or the word (``off``, ``auto``) that means None."""
     if text.casefold() == word:

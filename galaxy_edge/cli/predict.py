@@ -21,6 +21,7 @@ from galaxy_edge.cli.options import (
     Keep,
     Minimum,
     Model,
+    OodLimit,
     PixelColumns,
     Quiet,
     Size,
@@ -59,6 +60,7 @@ def predict(
     ] = False,
     device: Device = "auto",
     threshold: Threshold = None,
+    ood_limit: OodLimit = None,
     form: Annotated[
         Literal["table", "jsonl", "csv", "parquet", "fits"] | None,
         typer.Option(
@@ -139,6 +141,7 @@ def predict(
         device=device,
         threads=threads,
         threshold=threshold,
+        ood_limit=parsing.ood_limit(ood_limit),
         batch_size=batch_size,
         stretch=parsing.stretch(bands, minimum, stretch, q, bit_depth),
         digest=digest,
@@ -165,5 +168,7 @@ def predict(
         noted.rest()
     if not quiet:
         print(job.summary(tally, predictor), file=sys.stderr)
+        if (warning := job.warning(tally)) is not None:
+            print(f"galaxy-edge: {warning}", file=sys.stderr)
     if tally.failed:
         raise typer.Exit(1)

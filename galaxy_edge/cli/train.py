@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -50,6 +51,7 @@ def _columns(
     label: str | None,
     split: str | None,
     valid: float | None,
+    source: str | None,
 ) -> Columns | None:
     """The columns of a catalogue or a container; None for a folder."""
     if split is not None and valid is not None:
@@ -57,8 +59,8 @@ def _columns(
     if layout is not None:
         if path is not None:
             raise UsageError("--path-column is for a table of paths; these images are in DATA")
-        return label_columns(str(data), label, split, valid)
-    given = [value for value in (path, label, split, valid) if value is not None]
+        return label_columns(str(data), label, split, valid, source)
+    given = [value for value in (path, label, split, valid, source) if value is not None]
     if data.is_dir() or (not given and not data.is_file()):
         if given:
             raise UsageError(f"{data} is a folder; the options of a catalogue are for a table")
@@ -67,7 +69,8 @@ def _columns(
         raise UsageError(
             f"{data} is a table; name its columns with --path-column and --label-column"
         )
-    return Columns(path, label, split, *([] if valid is None else [valid]))
+    columns = Columns(path, label, split, source=source)
+    return columns if valid is None else replace(columns, valid=valid)
 
 
 def _classes(
@@ -138,6 +141,14 @@ def train(
         typer.Option(
             help="Column with the classes.",
             show_default="`labels` beside an array",
+            rich_help_panel=_CATALOGUE_PANEL,
+        ),
+    ] = None,
+    source_column: Annotated[
+        str | None,
+        typer.Option(
+            help="Column with the source of each image, such as its survey, for the typicality.",
+            show_default="off",
             rich_help_panel=_CATALOGUE_PANEL,
         ),
     ] = None,
@@ -220,7 +231,9 @@ def train(
     layout = parsing.layout(image_column, None, (), catalogue, size, sky_columns, pixel_columns)
     layout = layout or Layout()
     container = layout if is_container(str(data), layout) else None
-    columns = _columns(data, container, path_column, label_column, split_column, valid)
+    columns = _columns(
+        data, container, path_column, label_column, split_column, valid, source_column
+    )
     recipe = RECIPES[network]
     config = TrainConfig(
         classes=_classes(data, container, columns, classes),

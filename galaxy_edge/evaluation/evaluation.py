@@ -12,6 +12,12 @@ import numpy as np
 from galaxy_edge.evaluation.bootstrap import Bootstrap, Scores
 from galaxy_edge.evaluation.classes import evaluation as several
 from galaxy_edge.evaluation.classes.evaluation import ClassEvaluation
+from galaxy_edge.evaluation.coverage import (
+    Coverage,
+    Outliers,
+    measure_coverage,
+    measure_outliers,
+)
 from galaxy_edge.evaluation.measures import (
     Bin,
     Measures,
@@ -62,12 +68,16 @@ class Evaluation:
         overall: the measures of all sources together.
         sources: each source separately.
         bins: the points of the reliability diagram; empty unless both classes have scores.
+        coverage: what the model leaves without a label.
+        outliers: images that belong to no class.
     """
 
     run: Run
     overall: Measures
     sources: tuple[Scored, ...]
     bins: tuple[Bin, ...]
+    coverage: Coverage
+    outliers: tuple[Outliers, ...] = ()
 
     @property
     def classes(self) -> tuple[str, str]:
@@ -103,6 +113,10 @@ class Evaluation:
                 for one in self.sources
             ],
             "reliability": [asdict(one) for one in self.bins],
+            "coverage": self.coverage.document(
+                [(classes[one.source.label], one.source.name) for one in self.sources]
+            ),
+            "outliers": [one.document() for one in self.outliers],
         }
 
 
@@ -125,8 +139,14 @@ def evaluate(
     Raises:
         ModelError: the model does not run.
     """
-    predictions = _predictions(predictor, labelled, progress)
     decision = predictor.decision
+    every = _predictions(predictor, labelled, progress)
+    predictions, odd = every[: len(labelled.sources)], every[len(labelled.sources) :]
+    outliers = tuple(
+        measure_outliers(decision, source, some)
+        for source, some in zip(labelled.outliers, odd, strict=True)
+    )
+    coverage = measure_coverage(decision, labelled.sources, predictions)
     run = Run(
         data=data,
         split=labelled.split,
@@ -138,7 +158,7 @@ def evaluate(
         bootstrap=bootstrap,
     )
     if not decision.two_classes:
-        return several.evaluate(run, predictor, labelled.sources, predictions)
+        return several.evaluate(run, predictor, labelled.sources, predictions, coverage, outliers)
     pairs = [
         (source.label, _scores(some))
         for source, some in zip(labelled.sources, predictions, strict=True)
@@ -161,14 +181,16 @@ def evaluate(
             for source, some, measures in zip(labelled.sources, predictions, by_source, strict=True)
         ),
         bins=() if overall.auc is None else bins(labels, scores),
+        coverage=coverage,
+        outliers=outliers,
     )
 
 
 def _predictions(
     predictor: Predictor, labelled: Labelled, progress: Callable[[], None]
 ) -> list[tuple[Prediction, ...]]:
-    """The predictions of each source, in the order of its images."""
-    found: list[list[Prediction]] = [[] for _ in labelled.sources]
+    """The predictions for `Labelled.images`."""
+    found: list[list[Prediction]] = [[] for _ in labelled.images]
     places: deque[int] = deque()
 
     def images() -> Iterator[Given]:

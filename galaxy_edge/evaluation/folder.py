@@ -17,7 +17,7 @@ from galaxy_edge.outputs.text import csv_line
 FILES = frozenset(
     {
         "metrics.json", "scores.csv", "roc.png", "reliability.png", "histogram.png",
-        "most_wrong.png", "confusion.png", "mistakes.png", "report.html",
+        "most_wrong.png", "confusion.png", "mistakes.png", "risk_coverage.png", "report.html",
     }
 )  # fmt: skip
 _METRICS, _SCORES, _REPORT = "metrics.json", "scores.csv", "report.html"
@@ -98,14 +98,18 @@ def write(folder: Path, evaluation: views.Any, stretch: Stretch) -> None:
 def _scores(evaluation: views.Any) -> bytes:
     classes = evaluation.run.classes
     own = () if len(classes) == 2 else classes
-    after = ("status", "label", "error")
+    after = ("typicality", "status", "label", "error")
     columns = ("path", "class", "source", "score", *(f"p_{name}" for name in own), *after)
     lines = [csv_line(columns)]
-    for one in evaluation.sources:
-        start = (classes[one.source.label], one.source.name)
-        for row in one.predictions:
+    outliers = [(("Outliers", one.source.name), one.predictions) for one in evaluation.outliers]
+    labelled = [
+        ((classes[one.source.label], one.source.name), one.predictions)
+        for one in evaluation.sources
+    ]
+    for start, predictions in (*labelled, *outliers):
+        for row in predictions:
             probabilities = (row.scores[name] for name in own)
-            end = (row.status, row.label, row.error)
+            end = (row.typicality, row.status, row.label, row.error)
             lines.append(csv_line((row.path, *start, row.score, *probabilities, *end)))
     # File names are written with the bytes they have on disk, even if these are not UTF-8.
     return "".join(lines).encode("utf-8", "surrogateescape")

@@ -17,6 +17,9 @@ from galaxy_edge.inputs.labelled import OPTIONAL, REQUIRED, Split
 from galaxy_edge.inputs.listing import child, images_below
 from galaxy_edge.inputs.source import Given
 
+#: Name of the folder, or of the label, of images that belong to no class.
+OUTLIERS = "Outliers"
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -57,6 +60,19 @@ class LabelledSource:
 
 
 @dataclass(frozen=True, slots=True)
+class OutlierSource:
+    """Images that belong to no class, such as other surveys, noise or blank frames.
+
+    Attributes:
+        name: name of the folder below ``Outliers``, or ``Outliers`` itself.
+        images: at least one, in sorted order.
+    """
+
+    name: str
+    images: tuple[Input, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Labelled:
     """The contents of a data folder.
 
@@ -66,6 +82,7 @@ class Labelled:
         sources: in the order of the classes, then sorted by name.
         notes: a sentence for each folder without images.
         container: holds the images; None for folders.
+        outliers: images of no class.
     """
 
     folders: tuple[Path, ...]
@@ -73,30 +90,39 @@ class Labelled:
     sources: tuple[LabelledSource, ...]
     notes: tuple[str, ...]
     container: LabelledContainer | None = None
+    outliers: tuple[OutlierSource, ...] = ()
+
+    @property
+    def images(self) -> tuple[tuple[Input, ...], ...]:
+        """The images of each source, then those of each kind of outliers."""
+        return (
+            *(source.images for source in self.sources),
+            *(source.images for source in self.outliers),
+        )
 
     @property
     def places(self) -> set[Path]:
         """The class folders and the real folders of all images, which may be reached by links."""
-        images = (one for source in self.sources for one in source.images)
         return {*self.folders} | {
             Path(os.path.realpath(path)).parent
-            for one in images
+            for some in self.images
+            for one in some
             if not isinstance(one, Member)
             for path in ((one,) if isinstance(one, str) else one)
         }
 
     def stream(self) -> Iterator[tuple[int, Given]]:
-        """Each image with the place of its source, in the order in which they are read best."""
+        """Each image with its place in `images`, in the order in which they are read best."""
         if self.container is None:
-            for place, source in enumerate(self.sources):
-                for image in source.images:
+            for place, some in enumerate(self.images):
+                for image in some:
                     assert not isinstance(image, Member)  # noqa: S101 - there is no container
                     yield place, image
             return
         places = {
             image.path: place
-            for place, source in enumerate(self.sources)
-            for image in source.images
+            for place, some in enumerate(self.images)
+            for image in some
             if isinstance(image, Member)
         }
         for one in self.container.sources():
@@ -110,7 +136,8 @@ def find(
     """List the sources of a data folder. Names of splits and classes match in any case.
 
     Args:
-        data: contains a folder for each class (some may be missing), or splits that contain them.
+        data: contains a folder for each class (some may be missing), or splits that contain them;
+            and perhaps a folder ``Outliers``.
         classes: names of the classes; of two, the negative and the positive one.
         split: the split to use. By default none if ``data`` contains class folders, else Valid.
         bands: combine the files of three bands into one image. Folders named after the bands are
@@ -129,7 +156,10 @@ def find(
         if folder is None:
             continue
         folders.append(folder)
-        found = _sources(folder, name, label, bands)
+        found = [
+            LabelledSource(key, label, images)
+            for key, images in _by_folder(folder, name, bands).items()
+        ]
         sources += found
         if not found:
             notes.append(f"{folder} contains no images and is skipped")
@@ -142,9 +172,18 @@ def find(
         ]
     if not sources and not problems:
         problems = notes or [f"{root} contains no class folder ({_either(classes)})"]
+    outliers: list[OutlierSource] = []
+    # It may be a class, and then its images are labelled.
+    if OUTLIERS.casefold() not in (name.casefold() for name in classes) and not problems:
+        for place in (data, *([] if root in (None, data) else [root])):
+            folder = child(place, OUTLIERS, problems, needed=False)
+            if folder is not None:
+                folders.append(folder)
+                odd = _by_folder(folder, OUTLIERS, bands)
+                outliers += [OutlierSource(name, images) for name, images in odd.items()]
     if problems:
         raise DatasetError(str(data), problems)
-    return Labelled(tuple(folders), split, tuple(sources), tuple(notes))
+    return Labelled(tuple(folders), split, tuple(sources), tuple(notes), outliers=tuple(outliers))
 
 
 def _root(
@@ -177,16 +216,17 @@ def _either(classes: Sequence[str]) -> str:
     return f"{', '.join(classes[:-1])} or {classes[-1]}"
 
 
-def _sources(folder: Path, name: str, label: int, bands: Bands | None) -> list[LabelledSource]:
+def _by_folder(folder: Path, name: str, bands: Bands | None) -> dict[str, tuple[Input, ...]]:
+    """The images of each folder below a folder; those directly in it have the given name."""
     paths = map(str, images_below(folder))
-    by_source: dict[str, list[Input]] = {}
+    found: dict[str, list[Input]] = {}
     for image in paths if bands is None else grouped(paths, bands):
         if image is not None:
             first = image if isinstance(image, str) else image[0]
             place, *below = Path(first).relative_to(folder).parts
-            in_class_folder = not below or place in (bands or ())
-            by_source.setdefault(name if in_class_folder else place, []).append(image)
-    return [LabelledSource(key, label, tuple(images)) for key, images in by_source.items()]
+            directly = not below or place in (bands or ())
+            found.setdefault(name if directly else place, []).append(image)
+    return {key: tuple(images) for key, images in found.items()}
 
 
 def find_in(
@@ -198,7 +238,7 @@ def find_in(
     """List the sources of a container.
 
     Args:
-        container: holds the images, and their classes in a column.
+        container: holds the images, and their classes in a column; "Outliers" is no class.
         classes: names of the classes; labels match in any case.
         split: the split to use, if the container has a column of splits; by default Valid.
         source_column: the column with the names of the sources; by default, the images of a class
@@ -215,18 +255,22 @@ def find_in(
     labels = {name.casefold(): label for label, name in enumerate(classes)}
     found: dict[tuple[int, str], list[Input]] = {}
     others: Counter[str] = Counter()
+    odd: dict[str, list[Input]] = {}
     for source in container.sources([] if source_column is None else [source_column]):
         if columns.split is not None and not _is(source.kept[columns.split], str(split)):
             continue
         name = text(source.kept[columns.label]).strip()
         label = labels.get(name.casefold())
+        own = "" if source_column is None else text(source.kept[source_column]).strip()
+        member = Member(str(source.path), container)
+        if label is None and name.casefold() == OUTLIERS.casefold():
+            odd.setdefault(own or OUTLIERS, []).append(member)
+            continue
         if label is None:
             fault = source.content if isinstance(source.content, ImageError) else None
             others[f"{source.path}: {fault}" if fault and not name else name] += 1
             continue
-        own = "" if source_column is None else text(source.kept[source_column]).strip()
-        key = (label, own or classes[label])
-        found.setdefault(key, []).append(Member(str(source.path), container))
+        found.setdefault((label, own or classes[label]), []).append(member)
     left_out = [
         f"{count:,} images with the class {name or '(none)'} are left out; the model has "
         f"{', '.join(classes)}"
@@ -240,7 +284,8 @@ def find_in(
         LabelledSource(name, label, tuple(images))
         for (label, name), images in sorted(found.items())
     ]
-    return Labelled((), split, tuple(sources), tuple(left_out), container)
+    outliers = tuple(OutlierSource(name, tuple(images)) for name, images in sorted(odd.items()))
+    return Labelled((), split, tuple(sources), tuple(left_out), container, outliers)
 
 
 def _is(value: object, name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from galaxy_edge.evaluation import figures, table
+from galaxy_edge.evaluation import coverage_views, figures, table
 from galaxy_edge.evaluation.classes import figures as class_figures
 from galaxy_edge.evaluation.classes import table as class_table
 from galaxy_edge.evaluation.classes.evaluation import ClassEvaluation
@@ -32,8 +32,13 @@ def summary(evaluation: Any) -> str:
 def sections(evaluation: Any, *, wide: bool = True) -> list[Section]:
     """All tables; those that are not wide fit a terminal."""
     if isinstance(evaluation, ClassEvaluation):
-        return class_table.sections(evaluation, wide=wide)
-    return table.sections(evaluation)
+        found = class_table.sections(evaluation, wide=wide)
+    else:
+        found = table.sections(evaluation)
+    titles = [one.source.title(evaluation.run.classes) for one in evaluation.sources]
+    return found + coverage_views.sections(
+        evaluation.coverage, evaluation.outliers, titles, evaluation.run.classes
+    )
 
 
 def explanation(evaluation: Any) -> str:
@@ -46,8 +51,11 @@ def explanation(evaluation: Any) -> str:
 def pictures(evaluation: Any, stretch: Stretch) -> dict[str, tuple[str, bytes]]:
     """Every picture: file name to heading and PNG."""
     if isinstance(evaluation, ClassEvaluation):
-        return class_figures.pictures(evaluation, stretch)
-    return figures.pictures(evaluation, stretch)
+        found = class_figures.pictures(evaluation, stretch)
+    else:
+        found = figures.pictures(evaluation, stretch)
+    curve = coverage_views.risk_coverage(evaluation.coverage)
+    return found | {"risk_coverage.png": ("Risk and coverage", curve)}
 
 
 def text(evaluation: Any) -> str:

@@ -46,6 +46,7 @@ class Entry:
         split: the name of its split; None if the content decides.
         digest: of its content; None if it cannot be read, or if the caller computes it.
         fault: why it cannot be used; None if no reason is known.
+        source: where it comes from, perhaps empty.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Entry:
     split: str | None = None
     digest: str | None = None
     fault: str | None = None
+    source: str = ""
 
 
 def read(path: Path, columns: Columns, classes: Sequence[str] | None = None) -> Catalogue:
@@ -72,7 +74,8 @@ def read(path: Path, columns: Columns, classes: Sequence[str] | None = None) -> 
         DatasetError: it has fewer than two classes.
     """
     name = columns.path or ""
-    names = [name, columns.label, *([] if columns.split is None else [columns.split])]
+    optional = (columns.split, columns.source)
+    names = [name, columns.label, *(one for one in optional if one is not None)]
     root = path.absolute().parent
     entries = [
         Entry(
@@ -81,6 +84,7 @@ def read(path: Path, columns: Columns, classes: Sequence[str] | None = None) -> 
             row[columns.label],
             None if columns.split is None else row[columns.split],
             fault=_fault(row[name], root, name),
+            source="" if columns.source is None else row[columns.source],
         )
         for row in rows(path, names)
     ]
@@ -125,7 +129,7 @@ def arrange(
         if problem is not None or entry.path is None:
             problems.append(f"row {number}: {problem}")
         else:
-            file = LabelledFile(entry.path, places[entry.label.casefold()])
+            file = LabelledFile(entry.path, places[entry.label.casefold()], entry.source)
             good.append((entry, file, split))
     splits: dict[Split, list[LabelledFile]] = {split: [] for split in REQUIRED}
     found = iter(digests([entry for entry, _, split in good if split is None]))

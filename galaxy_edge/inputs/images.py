@@ -43,7 +43,8 @@ Pixels: TypeAlias = npt.NDArray[np.uint8]
 #: A content that is ready to be read.
 _Open: TypeAlias = Opened | Image.Image | npt.NDArray[np.generic] | Stamp
 
-_FILTERS = {
+#: Pillow's filters by the names of `Preprocessing.resize`.
+FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
     "lanczos": Image.Resampling.LANCZOS,
@@ -133,7 +134,7 @@ def fit(image: Image.Image, preprocessing: Preprocessing) -> Pixels:
             image = image.resize(working, Image.Resampling.LANCZOS)
     size = (preprocessing.size, preprocessing.size)
     if image.size != size:
-        image = image.resize(size, _FILTERS[preprocessing.resize])
+        image = image.resize(size, FILTERS[preprocessing.resize])
     return np.array(image, dtype=np.uint8)
 
 

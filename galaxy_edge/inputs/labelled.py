@@ -35,10 +35,13 @@ class LabelledFile:
     Attributes:
         path: the file, or the place in a container.
         label: index of the class. Of two classes, 0 is the negative and 1 the positive one.
+        source: where it comes from: the first folder below the class folder, or a column of the
+            catalogue; empty if there is none.
     """
 
     path: Path
     label: int
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +127,20 @@ def scan(
             class_folder = child(folder, name, problems, needed=True)
             if class_folder is None:
                 continue
-            found = [LabelledFile(path, label) for path in images_below(class_folder)]
+            found = [
+                LabelledFile(path, label, source_of(path.relative_to(class_folder)))
+                for path in images_below(class_folder)
+            ]
             if not found:
                 problems.append(f"{class_folder} holds no images ({_KNOWN})")
             files += found
         splits[split] = files
     return splits, problems
+
+
+def source_of(path: Path) -> str:
+    """The source of a file: the first folder of its path below the class folder, or empty."""
+    return path.parts[0] if len(path.parts) > 1 else ""
 
 
 def load(

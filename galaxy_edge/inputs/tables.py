@@ -28,12 +28,14 @@ class Columns:
         label: classes.
         split: ``Train``, ``Valid`` or ``Test`` in any case; None to split by content.
         valid: share of the images for validation, if there is no such column.
+        source: where the images come from; None if the catalogue does not say.
     """
 
     path: str | None
     label: str
     split: str | None = None
     valid: float = 0.2
+    source: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.valid < 1:

@@ -28,6 +28,7 @@ class Origin:
         digest: whether each row has the digest of its input.
         statuses: that a row can have, besides ok.
         kept: names of the user's own columns, in order.
+        ood_limit: a typicality below it is out of distribution; None if all are accepted.
     """
 
     classes: tuple[str, ...]
@@ -36,6 +37,7 @@ class Origin:
     digest: bool = False
     statuses: tuple[str, ...] = ("error",)
     kept: tuple[str, ...] = ()
+    ood_limit: float | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -80,6 +82,13 @@ class Earlier:
             raise UsageError(
                 f"its rows have {has}; resume {needs} --digest, or choose another output"
             )
+        typicality = row["typicality"]
+        if typicality not in (None, ""):
+            odd = float(typicality) < (self._origin.ood_limit or 0.0)
+            if odd != (row["status"] == "out_of_distribution"):
+                raise UsageError(
+                    "its rows have another out-of-distribution limit; choose another output"
+                )
         self.tally.add(row["status"], self._labels.get(row["label"] or "", row["label"]))
         self.tally.earlier += 1
         self._inputs[self._key(row["id"], row["path"])] += 1

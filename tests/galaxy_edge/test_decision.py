@@ -162,3 +162,46 @@ def test_decimals_are_the_shortest_of_the_same_float32(values: list[float]):
         len(repr(float(one))) <= len(repr(float(wide)))
         for one, wide in zip(found, array, strict=True)
     )
+
+
+def opened(threshold: float = 0.5, name: str = "Fake") -> Manifest:
+    return Manifest(
+        outputs=Outputs(typicality="typicality"),
+        decision=DecisionRule(threshold, ood_limit=0.01, open_class=name),
+    )
+
+
+def test_another_limit_replaces_the_models_and_0_accepts_all():
+    scores = np.array([[0.9]] * 3, np.float32)
+    typicality = np.array([0.0, 0.02, 0.5], np.float32)
+    for limit, odd in ((None, 1), (0.1, 2), (0.0, 0)):
+        decision = Decision(two(ood_limit=0.01), ood_limit=limit)
+        found = decision.verdicts(decision.probabilities(scores), typicality)
+        assert [one.status for one in found].count("out_of_distribution") == odd
+        assert decision.ood_limit == (0.01 if limit is None else limit or None)
+    with pytest.raises(UsageError, match="computes no typicality"):
+        Decision(two(), ood_limit=0.1)
+    for wrong in (-0.1, 1.1, float("nan")):
+        with pytest.raises(UsageError, match="out-of-distribution limit"):
+            Decision(two(ood_limit=0.01), ood_limit=wrong)
+
+
+@pytest.mark.parametrize(("name", "lower"), [("Fake", 0.3), ("Real", 0.7)])
+def test_another_threshold_never_gives_the_closed_class_by_the_open_ones_typicality(
+    name: str, lower: float
+):
+    """At 0.5, the file took the typicality of the open class; a row must not say otherwise."""
+    decision = Decision(opened(name=name), lower)
+    scores = np.array([[0.2], [0.3], [0.4], [0.5], [0.6], [0.7], [0.8]], np.float32)
+    found = decision.verdicts(decision.probabilities(scores), np.full(7, 0.9, np.float32))
+    labels = [one.label or one.status for one in found]
+    if name == "Fake":
+        assert labels == ["Fake"] * 2 + ["uncertain"] * 2 + ["Real"] * 3
+    else:
+        assert labels == ["Fake"] * 4 + ["uncertain"] * 2 + ["Real"]
+    assert decision.statuses == ("uncertain", "out_of_distribution", "error")
+    assert f"are uncertain: the file has the typicality of {name} there" in str(decision.note)
+    # In the other direction the file has the closed class's, which is stricter.
+    assert Decision(opened(name=name), 1 - lower).note is None
+    # Without a limit, the typicality does not count.
+    assert Decision(opened(name=name), lower, ood_limit=0.0).note is None

@@ -48,9 +48,15 @@ def manifests(draw: st.DrawFn) -> Manifest:
             threshold=draw(shares if two else st.none() | shares),
             abstain=draw(st.none() | bands) if two else None,
             ood_limit=draw(st.none() | shares) if typicality else None,
+            open_class=draw(st.none() | st.sampled_from(chosen)) if two and typicality else None,
         ),
         golden=tuple(
-            Golden(draw(st.binary()), draw(st.text()), tuple(draw(shares) for _ in range(width)))
+            Golden(
+                draw(st.binary()),
+                draw(st.text()),
+                tuple(draw(shares) for _ in range(width)),
+                draw(st.none() | shares),
+            )
             for _ in range(draw(st.integers(0, 2)))
         ),
         preprocessing=draw(steps),
@@ -78,8 +84,8 @@ COMMON = {
 }  # fmt: skip
 #: Metadata with a value in every section: FULL has two classes, THREE has three.
 FULL = Manifest(
-    decision=DecisionRule(0.5, (0.4, 0.6), 0.01), outputs=Outputs("score", "typicality"),
-    golden=(Golden(png=b"png", input_sha256="ab", scores=(0.5,)),), **COMMON,
+    decision=DecisionRule(0.5, (0.4, 0.6), 0.01, "Fake"), outputs=Outputs("score", "typicality"),
+    golden=(Golden(png=b"png", input_sha256="ab", scores=(0.5,), typicality=0.3),), **COMMON,
 ).to_metadata()  # fmt: skip
 THREE = Manifest(
     classes=("elliptical", "spiral", "irregular"), outputs=Outputs("scores"),
@@ -230,6 +236,13 @@ def test_a_part_that_this_version_does_not_know_is_refused(section: str, extra: 
         Manifest.from_metadata(FULL | {PREFIX + section: json.dumps(document)})
 
 
+def test_files_without_an_open_class_or_recorded_typicalities_do_not_name_them():
+    """Versions that do not know them must read these files."""
+    metadata = Manifest(golden=(Golden(b"", "", (0.5,)),)).to_metadata()
+    assert "open_class" not in json.loads(metadata[PREFIX + "decision"])
+    assert "typicality" not in json.loads(metadata[PREFIX + "golden"])[0]
+
+
 def test_an_unknown_preprocessing_step_is_refused():
     metadata = Manifest().to_metadata()
     steps = json.loads(metadata[PREFIX + "preprocessing"]) | {"sharpen": 1}
@@ -250,6 +263,16 @@ def test_an_unknown_preprocessing_step_is_refused():
         {"decision": DecisionRule(0.5, ood_limit=0.01)},
         {"classes": ("a", "b", "c"), "decision": DecisionRule(0.5, (0.4, 0.6))},
         {"golden": (Golden(b"", "", (0.5, 0.5)),)},
+        {"decision": DecisionRule(0.5, open_class="Fake")},
+        {
+            "decision": DecisionRule(0.5, open_class="Star"),
+            "outputs": Outputs("score", "typicality"),
+        },
+        {
+            "classes": ("a", "b", "c"),
+            "decision": DecisionRule(None, open_class="a"),
+            "outputs": Outputs("scores", "typicality"),
+        },
     ],
 )
 def test_an_invalid_manifest_is_refused(bad: dict[str, object]):
@@ -268,6 +291,7 @@ def test_an_invalid_manifest_is_refused(bad: dict[str, object]):
         lambda: Outputs(""),
         lambda: Outputs("a", "a"),
         lambda: Golden(b"", "", (1.5,)),
+        lambda: Golden(b"", "", (0.5,), -0.1),
     ],
 )
 def test_an_invalid_part_of_a_manifest_is_refused(make: Callable[[], object]):

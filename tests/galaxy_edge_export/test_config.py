@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 from galaxy_edge.cli.export import export as command
-from galaxy_edge_export.config import Limits, Quantization
+from galaxy_edge_export.config import Limits, Quantization, VerdictRule
 from galaxy_edge_export.export import prepare
 from tests.galaxy_edge.test_imports import HEAVY, RUN, loaded_after
 
@@ -20,9 +20,11 @@ def test_the_command_line_has_the_defaults_of_the_export():
         defaults["max_auc_drop"],
         defaults["min_speedup"],
     )
-    names = ("data", "calibration_images", "seed", "target", "portable", "dense_bits")
+    names = ("calibration_images", "seed", "target", "portable", "dense_bits")
     chosen = {name: defaults[name] for name in names}
     assert Quantization(limits=limits, **chosen) == Quantization()
+    rule = (defaults["typicality"], float(defaults["ood_limit"]), defaults["open_class"])
+    assert VerdictRule(*rule, defaults["abstain_error"]) == VerdictRule()
     # None means `THRESHOLD` for two classes, and no threshold for more.
     assert defaults["threshold"] is None
     assert inspect.signature(prepare).parameters["threshold"].default is None

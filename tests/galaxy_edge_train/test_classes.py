@@ -110,13 +110,13 @@ def test_a_catalogue_trains_like_folders(tmp_path: Path, cli: Cli):
     (tmp_path / "stamps").mkdir()
     with (tmp_path / "types.csv").open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(("name", "colour"))
+        writer.writerow(("name", "colour", "survey"))
         for seed in range(120):
             name = NAMES[seed % 3]
             (tmp_path / "stamps" / f"{seed}.png").write_bytes(coloured(seed, name))
-            writer.writerow((f"stamps/{seed}.png", name))
-        writer.writerow(("stamps/absent.png", "red"))
-    columns = ("--path-column", "name", "--label-column", "colour")
+            writer.writerow((f"stamps/{seed}.png", name, ("north", "")[seed % 2]))
+        writer.writerow(("stamps/absent.png", "red", "north"))
+    columns = ("--path-column", "name", "--label-column", "colour", "--source-column", "survey")
     output = tmp_path / "run"
     code, out, err = cli("train", tmp_path / "types.csv", *columns, "-o", output, *TINY)
     assert (code, out) == (2, "")
@@ -131,8 +131,10 @@ def test_a_catalogue_trains_like_folders(tmp_path: Path, cli: Cli):
     assert recorded["root"] == str(tmp_path)
     assert sum(sum(counts.values()) for counts in recorded["counts"].values()) == 120
     assert json.loads((output / "config.json").read_text())["catalogue"] == {
-        "path": "name", "label": "colour", "split": None, "valid": 0.2,
+        "path": "name", "label": "colour", "split": None, "valid": 0.2, "source": "survey",
     }  # fmt: skip
+    for item in recorded["files"]["Train"]:
+        assert ("source" in item) == (int(Path(item["path"]).stem) % 2 == 0)
     assert json.loads((output / "metrics.json").read_text())["Valid"]["accuracy"] > 1 / 3
     labelled = folders(tmp_path / "other", train=1, valid=8) / "Valid"
     rows, metrics = measured(output, tmp_path / "stamps", labelled, cli)

@@ -1,8 +1,8 @@
 """Score images with one runtime.
 
 tools/other-runtimes runs it: score.py RUNTIME job.json
-It writes the version, then one line of JSON per model file: {"scores": [...]}, {"error": "..."}, or
-{"custom": "..."} for a file that needs operators which only onnxruntime has.
+It writes the version, then one line of JSON per model file: {"scores": [...], "typicality": [...]},
+{"error": "..."}, or {"custom": "..."} for a file that needs operators which only onnxruntime has.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ from pathlib import Path
 
 import numpy as np
 
-Scorer = Callable[[str, np.ndarray, str], np.ndarray]
+#: Model file, images and names of outputs to the values of these outputs.
+Scorer = Callable[[str, np.ndarray, list[str]], list[np.ndarray]]
 
 
-def onnxruntime(model: str, images: np.ndarray, output: str) -> np.ndarray:
+def onnxruntime(model: str, images: np.ndarray, outputs: list[str]) -> list[np.ndarray]:
     """Score with onnxruntime on the processor."""
     import onnxruntime as runtime
 
     session = runtime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    return session.run([output], {"image": images})[0]
+    return session.run(outputs, {"image": images})
 
 
-def openvino(model: str, images: np.ndarray, output: str) -> np.ndarray:
+def openvino(model: str, images: np.ndarray, outputs: list[str]) -> list[np.ndarray]:
     """Score with OpenVINO's own API.
 
     By default, OpenVINO computes in bfloat16 on processors that have it. That is less precise for
@@ -35,20 +36,21 @@ def openvino(model: str, images: np.ndarray, output: str) -> np.ndarray:
     from openvino import Core
 
     compiled = Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return compiled({"image": images})[output]
+    found = compiled({"image": images})
+    return [found[name] for name in outputs]
 
 
-def tract(model: str, images: np.ndarray, output: str) -> np.ndarray:
+def tract(model: str, images: np.ndarray, outputs: list[str]) -> list[np.ndarray]:
     """Score with tract, which keeps the order of the outputs and renames them."""
     import onnx
     import tract as runtime
 
-    index = [item.name for item in onnx.load(model).graph.output].index(output)
-    graph = runtime.onnx().load(model)
-    return graph.into_model().into_runnable().run([images])[index].to_numpy()
+    names = [item.name for item in onnx.load(model).graph.output]
+    found = runtime.onnx().load(model).into_model().into_runnable().run([images])
+    return [found[names.index(name)].to_numpy() for name in outputs]
 
 
-def reference(model: str, images: np.ndarray, output: str) -> np.ndarray:
+def reference(model: str, images: np.ndarray, outputs: list[str]) -> list[np.ndarray]:
     """Score with ONNX's reference evaluator.
 
     It has no DequantizeLinear older than opset 19. Opset 19 only adds types that our files do not
@@ -61,7 +63,7 @@ def reference(model: str, images: np.ndarray, output: str) -> np.ndarray:
     graph = onnx.load(model)
     if any(item.domain in {"", "ai.onnx"} and item.version < 19 for item in graph.opset_import):
         graph = version_converter.convert_version(graph, 19)
-    return ReferenceEvaluator(graph).run([output], {"image": images})[0]
+    return ReferenceEvaluator(graph).run(outputs, {"image": images})
 
 
 #: The scorer of each runtime, and the package whose version counts.
@@ -91,8 +93,11 @@ def main(runtime: str, job: Path) -> None:
             if runtime != "onnxruntime" and (custom := custom_operators(item["model"])):
                 print(json.dumps({"custom": custom}), flush=True)
                 continue
-            found = score(item["model"], images, item["output"])
-            print(json.dumps({"scores": np.asarray(found, float).ravel().tolist()}), flush=True)
+            names = {"scores": item["output"], "typicality": item.get("typicality")}
+            wanted = {name: output for name, output in names.items() if output}
+            found = score(item["model"], images, [*wanted.values()])
+            values = [np.asarray(one, float).ravel().tolist() for one in found]
+            print(json.dumps(dict(zip(wanted, values, strict=True))), flush=True)
         except Exception as error:  # noqa: BLE001 - each runtime has exceptions of its own
             print(json.dumps({"error": str(error)}), flush=True)
 

@@ -49,6 +49,7 @@ class Dataset:
             "files": {
                 split: [
                     {"path": self._relative(file.path), "label": file.label, "sha256": sha256}
+                    | ({"source": file.source} if file.source else {})
                     for file, sha256 in zip(loaded.files, loaded.digests, strict=True)
                 ]
                 for split, loaded in self.splits.items()

@@ -11,6 +11,7 @@ import numpy as np
 from galaxy_edge.evaluation.bootstrap import Bootstrap, Interval, Scores
 from galaxy_edge.evaluation.classes.intervals import Labels, Ranking
 from galaxy_edge.evaluation.classes.measures import ClassMeasures, calibration_bins, measure
+from galaxy_edge.evaluation.coverage import Coverage, Outliers
 from galaxy_edge.evaluation.measures import Bin
 from galaxy_edge.evaluation.run import Run, head
 from galaxy_edge.evaluation.sources import LabelledSource
@@ -70,6 +71,8 @@ class ClassEvaluation:
         labels: intp [N], the class of each image with a score, source by source.
         probabilities: float64 [N, C].
         chosen: intp [N], the most probable class.
+        coverage: what the model leaves without a label.
+        outliers: images that belong to no class.
     """
 
     run: Run
@@ -79,6 +82,8 @@ class ClassEvaluation:
     labels: Labels
     probabilities: Scores
     chosen: Labels
+    coverage: Coverage
+    outliers: tuple[Outliers, ...]
 
     @property
     def unreadable(self) -> tuple[Prediction, ...]:
@@ -98,6 +103,10 @@ class ClassEvaluation:
                 for one in self.sources
             ],
             "reliability": [asdict(one) for one in self.bins],
+            "coverage": self.coverage.document(
+                [(classes[one.source.label], one.source.name) for one in self.sources]
+            ),
+            "outliers": [one.document() for one in self.outliers],
         }
 
 
@@ -106,6 +115,8 @@ def evaluate(
     predictor: Predictor,
     sources: Sequence[LabelledSource],
     predictions: Sequence[tuple[Prediction, ...]],
+    coverage: Coverage,
+    outliers: tuple[Outliers, ...],
 ) -> ClassEvaluation:
     """Measure the predictions of labelled sources.
 
@@ -114,6 +125,8 @@ def evaluate(
         predictor: the model.
         sources: the labelled sources.
         predictions: of the images of each source.
+        coverage: what the model leaves without a label.
+        outliers: images that belong to no class.
     """
     decision = predictor.decision
     scored = [[one for one in some if one.score is not None] for some in predictions]
@@ -138,6 +151,8 @@ def evaluate(
         labels=labels,
         probabilities=probabilities,
         chosen=chosen,
+        coverage=coverage,
+        outliers=outliers,
     )
 
 

@@ -27,7 +27,7 @@ class LabelledContainer:
     Attributes:
         path: the container, as the user wrote it.
         layout: how it is read.
-        columns: which columns hold the classes and the splits.
+        columns: which columns hold the classes, the splits and the sources.
         bands: names of the bands for red, green and blue.
     """
 
@@ -37,9 +37,10 @@ class LabelledContainer:
     bands: Bands | None = None
 
     def sources(self, more: Sequence[str] = ()) -> Iterator[Source]:
-        """All images, with their labels, splits and ``more`` in `Source.kept`."""
-        split = [] if self.columns.split is None else [self.columns.split]
-        keep = tuple(dict.fromkeys([self.columns.label, *split, *more]))
+        """All images, with their labels, splits, sources and ``more`` in `Source.kept`."""
+        optional = (self.columns.split, self.columns.source)
+        named = [name for name in optional if name is not None]
+        keep = tuple(dict.fromkeys([self.columns.label, *named, *more]))
         return opened(self.path, replace(self.layout, keep=keep), self.bands)
 
     def of(self, files: Iterable[LabelledFile]) -> Iterator[Source]:
@@ -73,7 +74,8 @@ class LabelledContainer:
             fault = str(source.content)
         digest = None if columns.split is not None else _digest(source)
         path = str(source.path)
-        return Entry(path, Path(path), label, split, digest, fault)
+        origin = "" if columns.source is None else text(source.kept[columns.source]).strip()
+        return Entry(path, Path(path), label, split, digest, fault, origin)
 
 
 def _digest(source: Source) -> str | None:

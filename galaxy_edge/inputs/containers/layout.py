@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from galaxy_edge.errors import UsageError
@@ -71,9 +71,13 @@ def is_container(path: str, layout: Layout) -> bool:
 
 
 def label_columns(
-    path: str, label: str | None, split: str | None = None, valid: float | None = None
+    path: str,
+    label: str | None,
+    split: str | None = None,
+    valid: float | None = None,
+    source: str | None = None,
 ) -> Columns:
-    """Which columns of a container hold the classes and the splits.
+    """Which columns of a container hold the classes, the splits and the sources.
 
     Raises:
         UsageError: the column of the classes is not known.
@@ -82,4 +86,5 @@ def label_columns(
         label = _LABELS
     if label is None:
         raise UsageError(f"{path} needs the name of the column with its classes: --label-column")
-    return Columns(None, label, split, *([] if valid is None else [valid]))
+    columns = Columns(None, label, split, source=source)
+    return columns if valid is None else replace(columns, valid=valid)

@@ -24,7 +24,7 @@ from tests.galaxy_edge.evaluation.conftest import CLASSES, Cli, fill, stub
 
 FILES = (
     "metrics.json", "scores.csv", "roc.png", "reliability.png", "histogram.png", "most_wrong.png",
-    "report.html",
+    "risk_coverage.png", "report.html",
 )  # fmt: skip
 
 
@@ -153,8 +153,8 @@ def test_the_report_is_self_contained_and_escapes_file_names(sources: Path, cli:
     assert hostile in page.text
     assert "$\\frac$ & <b>x" in page.text
     assert not {"script", "b", "link", "iframe", "object"} & set(page.tags)
-    assert len(page.links) == 4
-    for link, name in zip(page.links, FILES[2:6], strict=True):
+    assert len(page.links) == 5
+    for link, name in zip(page.links, FILES[2:7], strict=True):
         kind, content = link.split(",", 1)
         assert kind == "data:image/png;base64"
         assert b64decode(content) == (output / name).read_bytes()

@@ -133,3 +133,16 @@ def test_a_catalogue_of_one_class_is_refused(tmp_path: Path):
         read(catalogue(tmp_path, [(name, "a") for name in names]), COLUMNS)
     with pytest.raises(UsageError, match="--valid"):
         Columns("file", "type", valid=1.0)
+
+
+def test_a_column_can_name_the_source(tmp_path: Path):
+    names = images(tmp_path, 40)
+    rows = [(name, "ab"[n % 2], ("north", "south", "")[n % 3]) for n, name in enumerate(names)]
+    path = catalogue(tmp_path, rows, ("file", "type", "survey"))
+    found = read(path, Columns("file", "type", source="survey"))
+    for files in found.splits.values():
+        for file in files:
+            assert file.source == ("north", "south", "")[int(file.path.stem) % 3]
+    assert {file.source for file in read(path, COLUMNS).splits["Train"]} == {""}
+    with pytest.raises(UsageError, match="no column field"):
+        read(path, Columns("file", "type", source="field"))

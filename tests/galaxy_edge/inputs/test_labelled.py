@@ -104,3 +104,16 @@ def test_a_pipe_in_place_of_a_folder_is_a_problem(tmp_path: Path):
         {},
         ["there is no such folder; check the path"],
     )
+
+
+def test_the_first_folder_below_a_class_is_the_source(tmp_path: Path):
+    for split in ("Train", "Valid"):
+        for name in ("Fake/gan/early", "Fake/vae", "Real"):
+            folder = tmp_path / split / name
+            folder.mkdir(parents=True)
+            (folder / "a.png").write_bytes(encoded(galaxy(1, 8)))
+    found, problems = labelled.scan(tmp_path, ("Fake", "Real"))
+    assert problems == []
+    assert [(file.label, file.source) for file in found["Train"]] == [
+        (0, "gan"), (0, "vae"), (1, ""),
+    ]  # fmt: skip

@@ -59,7 +59,7 @@ def test_the_document_and_the_files(folder: Path, cli: Cli):
     ]  # fmt: skip
     assert {path.name for path in Path("report").iterdir()} == {
         "metrics.json", "scores.csv", "confusion.png", "roc.png", "reliability.png",
-        "mistakes.png", "report.html",
+        "mistakes.png", "risk_coverage.png", "report.html",
     }  # fmt: skip
     for picture in Path("report").glob("*.png"):
         with Image.open(picture) as image:
@@ -69,7 +69,7 @@ def test_the_document_and_the_files(folder: Path, cli: Cli):
     assert len(rows) == 24
     assert [*rows[0]][3:7] == ["score", "p_red", "p_green", "p_blue"]
     html = Path("report/report.html").read_text()
-    assert html.count("data:image/png;base64") == 4
+    assert html.count("data:image/png;base64") == 5
     assert html.count("[0.") > 10
     assert "macro F1" in html
 

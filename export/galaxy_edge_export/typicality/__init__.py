@@ -1,0 +1,1 @@
+"""Typicality: how usual an image is among the images that a model was trained on."""

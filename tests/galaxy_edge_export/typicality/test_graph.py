@@ -1,0 +1,157 @@
+"""The graph computes what the reference in NumPy does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper
+
+from galaxy_edge.inputs.images import Pixels
+from galaxy_edge.inputs.preprocessing import Preprocessing
+from galaxy_edge_export.typicality.description import Description, OpenClass, seen_statistics
+from galaxy_edge_export.typicality.gaussians import Familiar, familiar
+from galaxy_edge_export.typicality.graph import with_typicality
+from galaxy_edge_export.typicality.view import View, view
+
+
+def brightness(size: int) -> onnx.ModelProto:
+    """A model whose score is the mean brightness."""
+    nodes = [
+        helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["float", "axes"], ["mean"], keepdims=0),
+        helper.make_node("Div", ["mean", "white"], ["share"]),
+        helper.make_node("Reshape", ["share", "column"], ["score"]),
+    ]
+    constants = {
+        "axes": np.array([1, 2, 3]),
+        "white": np.array(255, np.float32),
+        "column": np.array([-1, 1]),
+    }
+    network = helper.make_graph(
+        nodes, "brightness",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", size, size, 3])],
+        [helper.make_tensor_value_info("score", TensorProto.FLOAT, ["N", 1])],
+        [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )  # fmt: skip
+    return helper.make_model(network, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+
+def noise(count: int, size: int, spread: float, seed: int, level: float = 128) -> Pixels:
+    rng = np.random.default_rng(seed)
+    common = rng.normal(0, spread / 2, (count, size, size, 1))
+    own = rng.normal(0, spread, (count, size, size, 3))
+    return np.clip(level + common + own, 0, 255).astype(np.uint8)
+
+
+def known(seen: View, *spreads: float) -> Familiar:
+    parts = [
+        [seen_statistics(seen, noise(80, seen.size, spread, seed)) for seed in (1, 2)]
+        for spread in spreads
+    ]
+    return familiar([one for one, _ in parts], np.concatenate([other for _, other in parts]))
+
+
+def computed(description: Description, images: Pixels) -> tuple[np.ndarray, np.ndarray]:
+    model = with_typicality(brightness(description.view.size), description, "score")
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    score, typicality = session.run(["score", "typicality"], {"image": images})
+    return score[:, 0], typicality
+
+
+def seen_by(steps: Preprocessing) -> View:
+    found = view(steps)
+    assert found is not None
+    return found
+
+
+def various(size: int) -> Pixels:
+    parts = [noise(12, size, spread, 9) for spread in (0, 3, 4, 6, 9, 12, 60)]
+    grey = np.repeat(parts[2][..., :1], 3, axis=-1)
+    return np.concatenate([*parts, grey, np.zeros_like(grey), np.full_like(grey, 255)])
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        Preprocessing(8),
+        Preprocessing(21),
+        Preprocessing(64),
+        Preprocessing(140),
+        Preprocessing(40, "lanczos", 16),
+        Preprocessing(40, "bilinear", 17),
+        Preprocessing(40, "nearest", 16),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("spreads", [(4,), (4, 9, 30)], ids=["one source", "three"])
+def test_the_graph_agrees_with_the_reference(steps: Preprocessing, spreads: tuple[float, ...]):
+    seen = seen_by(steps)
+    description = Description(seen, known(seen, *spreads))
+    images = np.concatenate([various(steps.size), noise(40, steps.size, 4, 77)])
+    score, found = computed(description, images)
+    assert found.dtype == np.float32
+    assert found.shape == (len(images),)
+    expected = description.typicality(images, score)
+    np.testing.assert_allclose(found, expected, atol=5e-4)
+    assert 0 < np.mean(found == 0) < 1
+    assert found[-40:].mean() > 0.1
+
+
+@pytest.mark.parametrize("label", [0, 1])
+@pytest.mark.parametrize("threshold", [0.5, 0.1, 0.7])
+def test_the_score_decides_whether_the_open_class_counts(label: int, threshold: float):
+    seen = seen_by(Preprocessing(16))
+    closed, other = known(seen, 4), known(seen, 9)
+    description = Description(seen, closed, OpenClass(label, other, threshold))
+    images = np.concatenate(
+        [noise(10, 16, spread, 3, level) for spread in (4, 9, 40) for level in (20, 128, 150, 215)]
+    )
+    score, found = computed(description, images)
+    statistics = seen_statistics(seen, images)
+    own, both = closed.typicality(statistics), other.typicality(statistics)
+    called_open = (score > threshold) == bool(label)
+    expected = np.where(called_open, np.maximum(own, both), own)
+    np.testing.assert_allclose(found, expected, atol=5e-4)
+    assert 0 < called_open.mean() < 1
+    assert np.abs(own - both).max() > 0.5
+    # Of an unusual kind, nothing is usual; of the open class's, only what is called so.
+    assert found[-40:].max() == 0
+    assert found[40:80][~called_open[40:80]].max() < 0.01 < found[40:80][called_open[40:80]].mean()
+
+
+@pytest.mark.parametrize("threshold", [0.1, 0.1000000001, 0.0999999999, 0.5, 1 / 3])
+def test_scores_are_compared_with_the_threshold_as_rows_compare_them(threshold: float):
+    seen = seen_by(Preprocessing(16))
+    opened = OpenClass(0, known(seen, 4), threshold)
+    largest = opened.largest_below
+    following = np.nextafter(largest, np.float32(2))
+    assert float(str(largest)) <= threshold < float(str(following))
+
+
+def test_the_network_is_left_as_it_is():
+    seen = seen_by(Preprocessing(16))
+    model = brightness(16)
+    whole = with_typicality(model, Description(seen, known(seen, 4)), "score")
+    count = len(model.graph.node)
+    assert [*whole.graph.node][:count] == [*model.graph.node]
+    assert [*whole.graph.output][:1] == [*model.graph.output]
+    assert {node.domain for node in whole.graph.node} == {""}
+
+
+def test_a_small_difference_of_a_pixel_is_a_small_difference_of_the_typicality():
+    """Processors that add in another order must agree, also in the undoing of an enlargement."""
+    seen = seen_by(Preprocessing(40, "lanczos", 16))
+    description = Description(seen, known(seen, 4))
+    images = noise(60, 40, 4, 5)
+    before = description.typicality(images, np.zeros(60))
+    assert seen.undo is not None
+    shifted = replace(seen, undo=seen.undo * np.float32(1 + 2e-7))
+    after = replace(description, view=shifted).typicality(images, np.zeros(60))
+    np.testing.assert_allclose(after, before, atol=1e-3)
+    assert np.abs(after - before).max() > 0

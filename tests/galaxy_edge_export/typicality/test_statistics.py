@@ -1,0 +1,119 @@
+"""The statistics: finite for every image, and those of the working size for an enlarged one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from galaxy_edge.inputs.images import Pixels, fit
+from galaxy_edge.inputs.preprocessing import Preprocessing
+from galaxy_edge_export.typicality.description import seen_statistics
+from galaxy_edge_export.typicality.statistics import COUNT
+from galaxy_edge_export.typicality.view import LARGEST, view
+from tests.conftest import galaxy
+
+
+def described(images: Pixels, **steps: object) -> np.ndarray:
+    seen = view(Preprocessing(**({"size": images.shape[1]} | steps)))
+    assert seen is not None
+    return seen_statistics(seen, images)
+
+
+def galaxies(count: int, size: int) -> Pixels:
+    return np.stack([galaxy(seed, size) for seed in range(count)])
+
+
+@pytest.mark.parametrize("size", [8, 9, 33])
+def test_blank_and_constant_images_have_finite_statistics(size: int):
+    flat = np.stack([np.full((size, size, 3), level, np.uint8) for level in (0, 1, 128, 255)])
+    found = described(flat)
+    assert found.shape == (4, COUNT)
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found, found[[0, 0, 0, 0]], atol=1e-6)  # no brightness
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 2, 255]))
+def test_any_pixels_have_finite_statistics(seed: int, top: int):
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, top, (3, 8, 8, 3), np.uint8, endpoint=True)
+    images[1] = images[1, :, :, :1]  # equal bands
+    images[2, ..., 1:] = 0  # a single band
+    assert np.isfinite(described(images)).all()
+
+
+def test_equal_bands_differ_from_correlated_ones():
+    colour = galaxies(1, 32)
+    grey = np.repeat(colour.mean(axis=-1, keepdims=True).astype(np.uint8), 3, axis=-1)
+    ours, equal = described(colour), described(grey)
+    assert np.abs(equal - ours).max() > 3
+    correlations = equal[0, 18:36]
+    assert correlations.max() < 4  # a correlation of 1 has no finite Fisher transform
+
+
+def test_a_bright_star_changes_the_statistics_less_than_noise_does():
+    sky = np.random.default_rng(0).integers(5, 15, (1, 32, 32, 3)).astype(np.uint8)
+    star, noisy = sky.copy(), sky.copy()
+    star[0, 15:17, 15:17] = 255
+    noisy[0] += np.random.default_rng(1).integers(0, 8, (32, 32, 3)).astype(np.uint8)
+    change = [np.abs(described(one) - described(sky))[0, :18].mean() for one in (star, noisy)]
+    assert change[0] < change[1] / 2
+
+
+@pytest.mark.parametrize("resize", ["nearest", "bilinear", "lanczos"])
+def test_the_statistics_of_an_enlarged_image_are_those_of_its_working_size(resize: str):
+    rng = np.random.default_rng(0)
+    small = np.clip(rng.normal(60, 12, (20, 64, 64, 3)), 0, 255).astype(np.uint8)
+    steps = Preprocessing(150, resize, 64)
+    large = np.stack([fit(Image.fromarray(image), steps) for image in small])
+    seen = view(steps)
+    assert seen is not None
+    assert seen.side == 64
+    exact = np.moveaxis(small, -1, 1)
+    same = np.mean(np.abs(seen.pixels(large) - exact) < 0.5)
+    assert same > {"nearest": 0.9999, "bilinear": 0.88, "lanczos": 0.95}[resize]
+    ours, theirs = described(large, resize=resize, working_size=64), described(small)
+    # Correlated with each other from one image to the next, and equal on the whole.
+    assert np.abs((ours - theirs).mean(axis=0)).max() < 0.03
+    # Without undoing it, the spread of the finest residual is a fifth.
+    raw = described(large, resize=resize)
+    if resize != "nearest":
+        assert np.abs(raw - theirs).max() > 1
+
+
+def test_an_image_that_is_hardly_enlarged_stays_as_it_is():
+    seen = view(Preprocessing(66, "lanczos", 64))
+    assert seen is not None
+    assert (seen.side, seen.undo) == (66, None)
+
+
+@pytest.mark.parametrize(
+    ("steps", "side"),
+    [
+        (Preprocessing(150), LARGEST),
+        (Preprocessing(64), 64),
+        (Preprocessing(64, "bilinear", 100), 64),
+        (Preprocessing(400, "bilinear", 200), LARGEST),
+        (Preprocessing(8), 8),
+    ],
+)
+def test_the_side_has_a_limit(steps: Preprocessing, side: int):
+    seen = view(steps)
+    assert seen is not None
+    pixels = seen.pixels(np.zeros((1, steps.size, steps.size, 3), np.uint8))
+    assert pixels.shape == (1, 3, side, side)
+
+
+def test_tiny_images_have_no_statistics():
+    assert view(Preprocessing(7)) is None
+
+
+def test_a_large_image_is_cropped_to_the_middle():
+    image = np.zeros((1, 200, 200, 3), np.uint8)
+    image[0, 36:164, 36:164] = 7
+    seen = view(Preprocessing(200))
+    assert seen is not None
+    assert (seen.pixels(image) == 7).all()
