@@ -50,7 +50,9 @@ def test_the_commands_run_on_real_galaxies(shared: Path, tmp_path: Path, cli: Cl
     options = ("--epochs", 2, "--resize", "lanczos", "--augment", "exact", "--working-size", 64)
     rows = train_export_predict(cli, data, shared / "galaxyzoo_sdss", tmp_path, *options)
     assert len(rows) == 86
-    assert {row["status"] for row in rows} == {"ok"}
+    # Larger cutouts, in another compression than the training images.
+    assert {row["status"] for row in rows} <= {"ok", "out_of_distribution"}
+    assert all(float(row["typicality"]) >= 0 for row in rows)
 
 
 def report_from_reals(cli: Cli, folders: list[Path], folder: Path, size: int) -> dict:

@@ -229,7 +229,7 @@ def _difference(session: Session, description: Description, material: Material) 
 
 def _cost(plain: Session, whole: Session, drawn: Pixels) -> tuple[float, float]:
     """The time of the typicality as a share of the network's, for one image and a batch."""
-    single = speed.milliseconds_per_image([plain, whole], drawn[:1], runs=60)
+    single = speed.milliseconds_per_image([plain, whole], drawn[:1], runs=240)
     batch = speed.milliseconds_per_image([plain, whole], drawn)
     return single[1] / single[0] - 1, batch[1] / batch[0] - 1
 

@@ -55,3 +55,12 @@ def test_statistics_that_never_vary_do_not_divide_by_zero():
 def test_fewer_images_than_statistics_can_be_fitted():
     known = familiar([drawn(5, 1)[:, :6]], None)
     assert np.isfinite(known.typicality(drawn(10, 2))).all()
+
+
+@pytest.mark.parametrize("held_out", [True, False])
+def test_a_star_among_the_training_images_does_not_make_everything_usual(held_out: bool):
+    samples, others = drawn(80, 1), drawn(80, 2)
+    samples[0], others[0] = 300, 500
+    known = familiar([samples], others if held_out else None)
+    assert known.typicality(np.full((1, 6), 60.0)) == 0
+    assert np.mean(known.typicality(drawn(500, 3)) < 0.01) < 0.05
