@@ -40,20 +40,6 @@ class Piece:
         Returns:
             The name of its output.
         """
-        node = self._prepared(operator, inputs, attributes)
-        made = output or f"{node.name}.out"
-        node.output.append(made)
-        return made
-
-    def split(self, tensor: str, sizes: list[int]) -> list[str]:
-        """Split the last of two axes, and return the names of the parts."""
-        node = self._prepared("Split", (tensor, np.array(sizes)), {"axis": 1})
-        node.output.extend(f"{node.name}.out{place}" for place in range(len(sizes)))
-        return [*node.output]
-
-    def _prepared(
-        self, operator: str, inputs: tuple[_Input, ...], attributes: dict[str, Any]
-    ) -> onnx.NodeProto:
         name = f"{self._prefix}.{operator.lower()}_{len(self.nodes) + 1}"
         sources = []
         for place, value in enumerate(inputs):
@@ -63,5 +49,6 @@ class Piece:
             sources.append(f"{name}.input{place}")
             kind = np.int64 if value.dtype.kind == "i" else np.float32
             self.constants.append(numpy_helper.from_array(value.astype(kind), sources[-1]))
-        self.nodes.append(helper.make_node(operator, sources, [], name, **attributes))
-        return self.nodes[-1]
+        made = output or f"{name}.out"
+        self.nodes.append(helper.make_node(operator, sources, [made], name, **attributes))
+        return made

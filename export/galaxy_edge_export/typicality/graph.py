@@ -22,6 +22,8 @@ from galaxy_edge_export.typicality.statistics import (
     CLIP,
     COUNT,
     FAINT_CORRELATION,
+    FAINT_LEVEL,
+    FAINT_SHARE,
     FAINT_SPREAD,
     PAIRS,
     SCALES,
@@ -47,11 +49,12 @@ def with_typicality(
     opened = description.open_class
     groups = [description.familiar, *([] if opened is None else [opened.familiar])]
     piece = Piece(OUTPUT)
-    found = _statistics(piece, _pixels(piece, description.view), description.view.side)
-    surprises = _surprises(piece, found, groups)
-    shares = [_share(piece, one, group) for one, group in zip(surprises, groups, strict=True)]
-    typicality = shares[0] if opened is None else _gated(piece, shares, opened, scores)
-    piece.add("Reshape", typicality, np.array([-1]), output=OUTPUT)
+    side = description.view.side
+    logarithms = _logarithms(piece, _pixels(piece, description.view), side)
+    shares = _shares(piece, _surprises(piece, logarithms, side, groups), groups)
+    if opened is not None:
+        shares = _gated(piece, shares, description, opened, scores)
+    piece.add("ReduceMax", shares, np.array([1]), keepdims=0, output=OUTPUT)
     result = onnx.ModelProto()
     result.CopyFrom(model)
     result.graph.node.extend(piece.nodes)
@@ -84,13 +87,15 @@ def _pixels(piece: Piece, view: View) -> str:
     return piece.add("Clip", piece.add("Add", below, ramp), _number(0), _number(255))
 
 
-def _statistics(piece: Piece, pixels: str, side: int) -> str:
-    """Float32 [N, `COUNT`], as `statistics.statistics` orders them."""
+def _logarithms(piece: Piece, pixels: str, side: int) -> str:
+    """The logarithms of which the statistics are differences: float32 [N, the terms]."""
     tables: list[str] = []
-    picks: list[_Picks] = []
-    for scale in SCALES:
+    bands = pixels
+    for number, scale in enumerate(SCALES):
+        if number:
+            pixels = piece.add("AveragePool", pixels, kernel_shape=[2, 2], strides=[2, 2])
         channels = _BANDS * len(scale.filters)
-        count = (side - 2) ** 2
+        count = (side // 2**number - 2) ** 2
         weights = np.zeros((channels, _BANDS, 3, 3), np.float32)
         for channel in range(channels):
             weights[channel, channel % _BANDS] = scale.kernels[channel // _BANDS]
@@ -98,14 +103,13 @@ def _statistics(piece: Piece, pixels: str, side: int) -> str:
         clipped = piece.add("Clip", residual, _number(-CLIP), _number(CLIP))
         flat = piece.add("Reshape", clipped, np.array([-1, channels, count]))
         tables.append(_products(piece, flat, channels))
-        picks.append(_Picks(channels, count, start=sum(one.size for one in picks)))
         if scale.share:
             steps = piece.add("Clip", flat, _number(-1), _number(1))
             tables.append(_products(piece, steps, channels))
-            picks.append(_Picks(channels, count, picks[-1].end, steps=True))
-        pixels = piece.add("AveragePool", pixels, kernel_shape=[2, 2], strides=[2, 2])
-        side //= 2
-    return _from_products(piece, piece.add("Concat", *tables, axis=1), picks)
+    tables.append(piece.add("ReduceSum", bands, np.array([2, 3]), keepdims=0))
+    terms = _Terms(side)
+    picked = piece.add("Gather", piece.add("Concat", *tables, axis=1), terms.places, axis=1)
+    return piece.add("Log", piece.add("Gemm", picked, terms.weights, terms.faint))
 
 
 def _products(piece: Piece, channels: str, count: int) -> str:
@@ -114,85 +118,101 @@ def _products(piece: Piece, channels: str, count: int) -> str:
     return piece.add("Reshape", table, np.array([-1, count * count]))
 
 
-class _Picks:
-    """Picks mean squares and mean products of bands from a table of `_products`.
+class _Terms:
+    """What the statistics are logarithms of: sums of entries of the tables of `_products`.
 
     Channels are ordered by filter, then by band.
+
+    Args:
+        side: of the pixels.
+
+    Attributes:
+        places: the entries that are needed.
+        weights: from these entries to the terms.
+        faint: added to the terms.
+        differences: from the logarithms of the terms to the statistics.
     """
 
-    def __init__(self, channels: int, pixels: int, start: int, *, steps: bool = False) -> None:
-        self.steps = steps
-        self.size = channels**2
-        self.end = start + self.size
-        self.weight = 1 / pixels
-        self.squares = [start + one * (channels + 1) for one in range(channels)]
-        self.pairs = [
-            (filter_ + one, filter_ + other)
-            for filter_ in range(0, channels, _BANDS)
-            for one, other in PAIRS
-        ]
-        self.products = [start + one * channels + other for one, other in self.pairs]
+    def __init__(self, side: int) -> None:
+        squares: list[tuple[int, float]] = []
+        products: list[tuple[int, float]] = []
+        ends: list[tuple[int, int]] = []
+        shares: list[tuple[int, float]] = []
+        start = 0
+        for number, scale in enumerate(SCALES):
+            channels = _BANDS * len(scale.filters)
+            weight = 1 / (side // 2**number - 2) ** 2
+            own = [(start + one * (channels + 1), weight) for one in range(channels)]
+            for first in range(0, channels, _BANDS):
+                ends += [(len(squares) + first + i, len(squares) + first + j) for i, j in PAIRS]
+                products += [(start + (first + i) * channels + first + j, weight) for i, j in PAIRS]
+            squares += own
+            start += channels**2
+            if scale.share:
+                shares += [(place - own[0][0] + start, weight) for place, _ in own]
+                start += channels**2
+        levels = [(start + band, 1 / side**2) for band in range(_BANDS)]
+        entries = [*squares, *products, *shares, *levels]
+        self.places = np.array([place for place, _ in entries])
+        pick = np.diag([weight for _, weight in entries])
+        square, product, last = np.split(pick, [len(squares), len(squares) + len(products)], 1)
+        both = square[:, [i for i, _ in ends]] + square[:, [j for _, j in ends]]
+        twice = 2 * SHRINK * product
+        self.weights = np.concatenate([square, both + twice, both - twice, last], axis=1)
+        spread, pairs = len(squares), len(products)
+        faint = (FAINT_SPREAD, 2 * FAINT_CORRELATION, FAINT_SHARE, FAINT_LEVEL)
+        self.faint = np.repeat(faint, (spread, 2 * pairs, len(shares), len(levels)))
+        one = np.eye(COUNT)
+        half = 0.5 * one[spread : spread + pairs]
+        self.differences = np.concatenate([one[:spread], half, -half, one[spread + pairs :]])
 
 
-def _from_products(piece: Piece, table: str, picks: Sequence[_Picks]) -> str:
-    """The statistics from all tables, joined."""
-    plain = [one for one in picks if not one.steps]
-    squares = [(place, one.weight) for one in plain for place in one.squares]
-    products = [(place, one.weight) for one in plain for place in one.products]
-    ends = [
-        [(one.squares[pair[side]], one.weight) for one in plain for pair in one.pairs]
-        for side in (0, 1)
-    ]
-    steps = [(place, one.weight) for one in picks if one.steps for place in one.squares]
-    columns = [squares, products, *ends, steps]
-    places, weights = zip(*(pick for some in columns for pick in some), strict=True)
-    picked = piece.add("Gather", table, np.array(places), axis=1)
-    means = piece.add("Mul", picked, np.array(weights))
-    square, product, one, other, share = piece.split(means, [*map(len, columns)])
-    spread = piece.add("Log", piece.add("Add", square, _number(FAINT_SPREAD)))
-    faint = _number(FAINT_CORRELATION)
-    both = piece.add("Mul", piece.add("Add", one, faint), piece.add("Add", other, faint))
-    correlation = piece.add("Div", product, piece.add("Sqrt", both))
-    shrunk = piece.add("Mul", correlation, _number(SHRINK))
-    ratio = piece.add(
-        "Div", piece.add("Add", _number(1), shrunk), piece.add("Sub", _number(1), shrunk)
-    )
-    fisher = piece.add("Mul", piece.add("Log", ratio), _number(0.5))
-    return piece.add("Concat", spread, fisher, share, axis=1)
-
-
-def _surprises(piece: Piece, statistics: str, groups: Sequence[Familiar]) -> list[str]:
-    """The negative of the best log density, [N, 1] for each group."""
+def _surprises(piece: Piece, logarithms: str, side: int, groups: Sequence[Familiar]) -> str:
+    """The negative of the log density, [N, S, 1] for the S sources of all groups."""
     sources = [source for group in groups for source in group.sources]
+    differences = _Terms(side).differences
     # fp32 is precise near 0: what is usual on the whole is subtracted first.
-    usual = np.mean([np.linalg.solve(one.whiten.T, one.centre) for one in sources], axis=0)
+    means = [np.linalg.solve(one.whiten.T, one.centre) for one in sources]
+    usual = np.linalg.pinv(differences.T) @ np.mean(means, axis=0)
     # Half the squared distance.
     whiten = np.concatenate([one.whiten for one in sources], axis=1) * np.sqrt(0.5)
-    centre = np.concatenate([one.centre for one in sources]) * np.sqrt(0.5) - usual @ whiten
-    near = piece.add("Sub", statistics, usual)
-    away = piece.add("Sub", piece.add("MatMul", near, whiten), centre)
+    centre = np.concatenate([one.centre for one in sources]) * np.sqrt(0.5)
+    whiten = differences @ whiten
+    near = piece.add("Sub", logarithms, usual)
+    away = piece.add("Gemm", near, whiten, usual @ whiten - centre)
     away = piece.add("Reshape", away, np.array([-1, len(sources), COUNT]))
-    half = piece.add("ReduceSumSquare", away, np.array([2]), keepdims=0)
-    surprise = piece.add("Add", half, np.array([one.constant for one in sources]))
-    sizes = [len(group.sources) for group in groups]
-    parts = [surprise] if len(groups) == 1 else piece.split(surprise, sizes)
-    return [piece.add("ReduceMin", part, np.array([1]), keepdims=1) for part in parts]
+    half = piece.add("ReduceSumSquare", away, np.array([2]), keepdims=1)
+    return piece.add("Add", half, np.array([[one.constant] for one in sources]))
 
 
-def _share(piece: Piece, surprise: str, familiar: Familiar) -> str:
-    """The calibrated share, [N, 1]: a sum of ramps, one between each pair of knots."""
-    starts, widths = familiar.densities[:-1], np.diff(familiar.densities)
-    slopes = np.diff(familiar.shares) / widths
-    climbed = piece.add("Relu", piece.add("Sub", -starts, surprise))
-    ramps = piece.add("Min", climbed, widths)
-    share = piece.add("MatMul", ramps, slopes[:, None])
+def _shares(piece: Piece, surprises: str, groups: Sequence[Familiar]) -> str:
+    """The calibrated share of each source, [N, S]: a sum of ramps, one between each two knots.
+
+    The calibration only ever increases, so that of the most typical source is the largest.
+    """
+    most = max(len(group.shares) for group in groups) - 1
+    knots = np.zeros((3, sum(len(group.sources) for group in groups), most))
+    first = 0
+    for group in groups:
+        widths = np.diff(group.densities)
+        ramps = (-group.densities[:-1], widths, np.diff(group.shares) / widths)
+        for place, values in enumerate(ramps):
+            knots[place, first : first + len(group.sources), : len(widths)] = values
+        first += len(group.sources)
+    starts, widths, slopes = knots
+    climbed = piece.add("Relu", piece.add("Sub", starts, surprises))
+    ramps_climbed = piece.add("Mul", piece.add("Min", climbed, widths), slopes)
+    share = piece.add("ReduceSum", ramps_climbed, np.array([2]), keepdims=0)
     return piece.add("Clip", share, _number(0), _number(1))
 
 
-def _gated(piece: Piece, shares: Sequence[str], opened: OpenClass, scores: str) -> str:
-    """The share of the closed class; where the network says the open class, the larger one."""
-    closed, other = shares
-    called = piece.add("Greater", scores, np.array(opened.largest_below))
-    either = piece.add("Max", closed, other)
-    choices = (either, closed) if opened.label else (closed, either)
-    return piece.add("Where", called, *choices)
+def _gated(
+    piece: Piece, shares: str, description: Description, opened: OpenClass, scores: str
+) -> str:
+    """The shares, but 0 for the open class's sources unless the score gives the open class."""
+    closed = np.zeros(len(description.familiar.sources) + len(opened.familiar.sources))
+    closed[: len(description.familiar.sources)] = 1
+    comparison = "Greater" if opened.label else "LessOrEqual"
+    called = piece.add(comparison, scores, np.array(opened.largest_below))
+    counts = piece.add("Max", piece.add("Cast", called, to=TensorProto.FLOAT), closed)
+    return piece.add("Mul", shares, counts)

@@ -2,7 +2,8 @@
 
 They describe the residuals of four high-pass filters, in the pixels and in means of 2 x 2 pixels. A
 residual is clipped at 16 grey levels, so that the noise of the sky counts and a bright star or core
-does not. The same sums in ONNX are in `graph`.
+does not. The mean brightness of each band is one more: a photograph has no dark sky. The same sums
+in ONNX are in `graph`.
 
 Residual statistics are the field's way to tell cameras and generators apart: Fridrich and Kodovsky
 2012 (IEEE TIFS 7, 868). Clipping is their truncation.
@@ -34,7 +35,9 @@ CLIP = 16.0
 #: Mean squares below these hardly count, squared grey levels: a band without any residual has a
 #: finite spread and no correlation.
 FAINT_SPREAD, FAINT_CORRELATION = 0.03, 1e-3
-#: Shrinks correlations, so that equal bands have a finite Fisher transform.
+#: The same for a share, and for a mean brightness, grey levels.
+FAINT_SHARE, FAINT_LEVEL = 0.1, 1.0
+#: Shrinks correlations, so that equal bands have a finite one.
 SHRINK = 0.995
 
 
@@ -63,7 +66,7 @@ SCALES = (
     Scale((_LAPLACIAN, _DIAGONAL), share=False),
 )
 #: Number of statistics.
-COUNT = sum(len(scale.filters) * (9 if scale.share else 6) for scale in SCALES)
+COUNT = sum(len(scale.filters) * (9 if scale.share else 6) for scale in SCALES) + 3
 
 
 def statistics(pixels: Floats) -> Statistics:
@@ -73,13 +76,16 @@ def statistics(pixels: Floats) -> Statistics:
         pixels: float32 [N, 3, side, side], grey levels, 0 to 255; from `view.View.pixels`.
 
     Returns:
-        Float64 [N, `COUNT`], all finite. For each scale and filter first the logarithms of the
-        mean squares of the bands, for all of them; then the Fisher-transformed correlations of
-        the bands; then the shares.
+        Float64 [N, `COUNT`], all finite. First the logarithms of the mean squares of the bands,
+        for all scales and filters. Then half the logarithms of the mean square of a pair's sum
+        over that of its difference: for bands of equal mean square, this is Fisher's z of their
+        correlation. Then the logarithms of the shares, and of the mean brightness of each band.
+        All are differences of logarithms of sums.
     """
     spreads: list[npt.NDArray[np.float64]] = []
     correlations: list[npt.NDArray[np.float64]] = []
     shares: list[npt.NDArray[np.float64]] = []
+    levels = np.mean(pixels, axis=(2, 3), dtype=np.float64)
     for scale in SCALES:
         for kernel in scale.kernels:
             residual = _residual(pixels, kernel)
@@ -88,15 +94,16 @@ def statistics(pixels: Floats) -> Statistics:
             spreads += _columns(np.log(squares + FAINT_SPREAD))
             for one, other in PAIRS:
                 product = np.mean(clipped[:, one] * clipped[:, other], axis=1, dtype=np.float64)
-                both = (squares[:, one] + FAINT_CORRELATION) * (
-                    squares[:, other] + FAINT_CORRELATION
-                )
-                correlations.append(np.arctanh(SHRINK * product / np.sqrt(both)))
+                both = squares[:, one] + squares[:, other] + 2 * FAINT_CORRELATION
+                twice = 2 * SHRINK * product
+                correlations.append(0.5 * np.log((both + twice) / (both - twice)))
             if scale.share:
                 steps = np.clip(residual, -1, 1)
-                shares += _columns(np.mean(steps**2, axis=2, dtype=np.float64))
+                share = np.asarray(np.mean(steps**2, axis=2, dtype=np.float64))
+                shares += _columns(np.log(share + FAINT_SHARE))
         pixels = _halved(pixels)
-    return np.stack([*spreads, *correlations, *shares], axis=1)
+    brightness = _columns(np.log(levels + FAINT_LEVEL))
+    return np.stack([*spreads, *correlations, *shares, *brightness], axis=1)
 
 
 def _residual(pixels: Floats, kernel: Floats) -> Floats:

@@ -40,11 +40,13 @@ def brightness(size: int) -> onnx.ModelProto:
     return helper.make_model(network, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
 
 
-def noise(count: int, size: int, spread: float, seed: int, level: float = 128) -> Pixels:
+def noise(count: int, size: int, spread: float, seed: int, level: float | None = None) -> Pixels:
+    """Noise that is alike in the bands in part; without a level, of any brightness."""
     rng = np.random.default_rng(seed)
+    levels = rng.uniform(15, 225, (count, 1, 1, 1)) if level is None else level
     common = rng.normal(0, spread / 2, (count, size, size, 1))
     own = rng.normal(0, spread, (count, size, size, 3))
-    return np.clip(level + common + own, 0, 255).astype(np.uint8)
+    return np.clip(levels + common + own, 0, 255).astype(np.uint8)
 
 
 def known(seen: View, *spreads: float) -> Familiar:
@@ -151,7 +153,7 @@ def test_a_small_difference_of_a_pixel_is_a_small_difference_of_the_typicality()
     images = noise(60, 40, 4, 5)
     before = description.typicality(images, np.zeros(60))
     assert seen.undo is not None
-    shifted = replace(seen, undo=seen.undo * np.float32(1 + 2e-7))
+    shifted = replace(seen, undo=seen.undo * np.float32(1 + 1.2e-7))
     after = replace(description, view=shifted).typicality(images, np.zeros(60))
     np.testing.assert_allclose(after, before, atol=1e-3)
     assert np.abs(after - before).max() > 0
