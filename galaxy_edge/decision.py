@@ -158,6 +158,11 @@ class Decision:
         return self._rule.ood_limit
 
     @property
+    def open_class(self) -> str | None:
+        """The class whose images may be of any kind; None if every class is described."""
+        return self._rule.open_class
+
+    @property
     def two_classes(self) -> bool:
         """Whether the score is P(positive) of a negative and a positive class."""
         return len(self.classes) == 2

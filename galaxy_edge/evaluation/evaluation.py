@@ -12,6 +12,7 @@ import numpy as np
 from galaxy_edge.evaluation.bootstrap import Bootstrap, Scores
 from galaxy_edge.evaluation.classes import evaluation as several
 from galaxy_edge.evaluation.classes.evaluation import ClassEvaluation
+from galaxy_edge.evaluation.combined import Combined, measure_combined
 from galaxy_edge.evaluation.coverage import (
     Coverage,
     Outliers,
@@ -70,6 +71,7 @@ class Evaluation:
         bins: the points of the reliability diagram; empty unless both classes have scores.
         coverage: what the model leaves without a label.
         outliers: images that belong to no class.
+        combined: score and typicality together; None if the model has no open class.
     """
 
     run: Run
@@ -78,6 +80,7 @@ class Evaluation:
     bins: tuple[Bin, ...]
     coverage: Coverage
     outliers: tuple[Outliers, ...] = ()
+    combined: Combined | None = None
 
     @property
     def classes(self) -> tuple[str, str]:
@@ -104,6 +107,7 @@ class Evaluation:
         """All results at full precision, ready for JSON; the same seed gives the same document."""
         classes = self.classes
         images = sum(len(one.predictions) for one in self.sources)
+        names = [(classes[one.source.label], one.source.name) for one in self.sources]
         return head(self.run, images, self.overall.images, self.unreadable) | {
             "overall": self.overall.document(classes),
             "sources": [
@@ -113,9 +117,8 @@ class Evaluation:
                 for one in self.sources
             ],
             "reliability": [asdict(one) for one in self.bins],
-            "coverage": self.coverage.document(
-                [(classes[one.source.label], one.source.name) for one in self.sources]
-            ),
+            "coverage": self.coverage.document(names),
+            "combined": None if self.combined is None else self.combined.document(names),
             "outliers": [one.document() for one in self.outliers],
         }
 
@@ -183,6 +186,7 @@ def evaluate(
         bins=() if overall.auc is None else bins(labels, scores),
         coverage=coverage,
         outliers=outliers,
+        combined=measure_combined(decision, labelled.sources, predictions),
     )
 
 

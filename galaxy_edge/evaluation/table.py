@@ -27,6 +27,11 @@ def explanation(evaluation: Evaluation) -> str:
         f"weighted by their number of images. Like accuracy, precision and the Brier score, it is "
         f"valid only for this mix of {negative} and {positive}."
     )
+    if evaluation.combined is not None:
+        text += (
+            " With the typicality, an image ranks by its probability times its typicality divided "
+            "by the model's limit, at most 1."
+        )
     if resamples := evaluation.run.bootstrap.resamples:
         text += (
             f" The brackets are {LEVEL:.0%} percentile intervals from {resamples:,} bootstrap "
@@ -44,6 +49,11 @@ def overall(evaluation: Evaluation) -> Rows:
         ("accuracy", number(it.accuracy), interval(it.accuracy_interval)),
         ("balanced accuracy", number(it.balanced_accuracy), ""),
         ("AUC", number(it.auc), interval(it.auc_interval)),
+        *(
+            []
+            if evaluation.combined is None
+            else [("AUC with the typicality", number(evaluation.combined.auc), "")]
+        ),
         ("Brier score", number(it.brier), ""),
         ("expected calibration error", number(it.expected_calibration_error), ""),
     ]
@@ -70,9 +80,16 @@ def by_class(evaluation: Evaluation) -> Rows:
 def by_source(evaluation: Evaluation) -> Rows:
     """A header, and a row for each source."""
     name = evaluation.classes[1]
-    header = ("source", "images", "unreadable", "accuracy", "", "AUC", "", f"mean P({name})")
+    header = ("source", "images", "unreadable", "accuracy", "", "AUC", "")
+    combined = evaluation.combined
+    areas = (
+        [()] * len(evaluation.sources)
+        if combined is None
+        else [(number(one),) for one in combined.sources]
+    )
+    added = () if combined is None else ("with typicality",)
     return [
-        (*header, f"called {name}"),
+        (*header, *added, f"mean P({name})", f"called {name}"),
         *(
             (
                 printable(one.source.title(evaluation.classes)),
@@ -82,9 +99,10 @@ def by_source(evaluation: Evaluation) -> Rows:
                 interval(one.measures.accuracy_interval),
                 number(one.measures.auc),
                 interval(one.measures.auc_interval),
+                *area,
                 number(one.measures.mean_score),
                 number(one.measures.positive_share),
             )
-            for one in evaluation.sources
+            for one, area in zip(evaluation.sources, areas, strict=True)
         ),
     ]

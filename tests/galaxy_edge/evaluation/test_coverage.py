@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from galaxy_edge.decision import Decision
 from galaxy_edge.errors import DatasetError
+from galaxy_edge.evaluation.combined import measure_combined
 from galaxy_edge.evaluation.coverage import Coverage, measure_coverage
 from galaxy_edge.evaluation.sources import LabelledSource, find
 from galaxy_edge.manifest import DecisionRule, Manifest, Outputs
@@ -23,8 +24,8 @@ from tests.galaxy_edge.test_classes import file, flat
 RULE = DecisionRule(0.5, (0.45, 0.55), 0.1)
 
 
-def measured(*sources: tuple[int, list[tuple[float, float]]], rule=RULE) -> Coverage:
-    """Measure sources of a class with pairs of score and typicality."""
+def decided(*sources: tuple[int, list[tuple[float, float]]], rule=RULE) -> tuple:
+    """Sources of a class, and predictions from pairs of score and typicality."""
     manifest = Manifest(outputs=Outputs(typicality="typicality"), decision=rule)
     decision = Decision(manifest)
     labelled, predictions = [], []
@@ -42,7 +43,12 @@ def measured(*sources: tuple[int, list[tuple[float, float]]], rule=RULE) -> Cove
             )
         )  # fmt: skip
         labelled.append(LabelledSource(str(len(labelled)), label, ("x",) * len(pairs)))
-    return measure_coverage(decision, labelled, predictions)
+    return decision, labelled, predictions
+
+
+def measured(*sources: tuple[int, list[tuple[float, float]]], rule=RULE) -> Coverage:
+    """Measure the coverage of sources of a class with pairs of score and typicality."""
+    return measure_coverage(*decided(*sources, rule=rule))
 
 
 def test_a_small_case_computed_by_hand():
@@ -87,6 +93,38 @@ def test_the_curve_ends_at_the_error_of_all_images(one, other):
     # The order of the images does not matter.
     turned = measured(*[(label, some[::-1]) for label, some in sources])
     assert (turned.curve, turned.area) == (found.curve, pytest.approx(found.area))
+
+
+FAKE_OPEN = DecisionRule(0.5, None, 0.1, open_class="Fake")
+
+
+def test_score_and_typicality_together_rank_the_unusual_below():
+    # Alone, the score ranks two of six pairs wrongly: the first fake above both reals.
+    fakes, reals = [(0.99, 0.0), (0.2, 0.9), (0.1, 0.9)], [(0.9, 0.5), (0.8, 0.05)]
+    found = measure_combined(*decided((0, fakes), (1, reals[:1]), (1, reals[1:]), rule=FAKE_OPEN))
+    assert found.auc == 1
+    assert found.sources == (1, 1, 1)
+    # Half the limit halves the score, and no more.
+    found = measure_combined(*decided((0, [(0.39, 0.9)]), (1, reals), rule=FAKE_OPEN))
+    assert found.sources == (1, 1)
+    found = measure_combined(*decided((0, [(0.41, 0.9)]), (1, reals), rule=FAKE_OPEN))
+    assert found.sources == (0.5, 0.5)
+    assert found.document([("Fake", "gan"), ("Real", "sdss")])["sources"][1] == {
+        "class": "Real", "source": "sdss", "auc": 0.5,
+    }  # fmt: skip
+
+
+def test_an_open_positive_class_is_ranked_from_the_other_end():
+    rule = DecisionRule(0.5, None, 0.1, open_class="Real")
+    found = measure_combined(*decided((0, [(0.1, 0.5)]), (1, [(0.0, 0.0)]), rule=rule))
+    assert found.auc == 1
+
+
+def test_without_an_open_class_or_a_limit_nothing_is_combined():
+    assert measure_combined(*decided((0, [(0.1, 0.9)]))) is None
+    assert measure_combined(*decided((0, [(0.1, 0.9)]), rule=DecisionRule(0.5))) is None
+    alone = measure_combined(*decided((0, [(0.1, 0.9)]), rule=FAKE_OPEN))
+    assert alone.auc is None
 
 
 @pytest.fixture
