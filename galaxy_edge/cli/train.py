@@ -176,6 +176,7 @@ def train(
     image_size: options.ImageSize = None,
     resize: options.ResizeFilter = None,
     working_size: options.WorkingSize = _PREPROCESSING.working_size,
+    reducing_gap: options.ReducingGap = None,
     augment: options.Augmentation = None,
     rotation: options.Rotation = _AUGMENT.rotation,
     width_shift: options.WidthShift = _AUGMENT.width_shift,
@@ -243,6 +244,7 @@ def train(
             size=_given(image_size, recipe.preprocessing.size),
             resize=_given(resize, recipe.preprocessing.resize),
             working_size=working_size,
+            reducing_gap=_number(reducing_gap, recipe.preprocessing.reducing_gap, "--reducing-gap"),
             stretch=Stretch(**parsing.stretch(bands, minimum, stretch, q, bit_depth)),
         ),
         network=NetworkConfig(

@@ -61,6 +61,16 @@ WorkingSize = Annotated[
         rich_help_panel=_IMAGES,
     ),
 ]
+ReducingGap = Annotated[
+    str | None,
+    typer.Option(
+        metavar="X|off",
+        help="Reduce images faster: average whole pixels first, down to this many times the size "
+        "needed.",
+        show_default=_defaults(lambda config: config.preprocessing.reducing_gap),
+        rich_help_panel=_IMAGES,
+    ),
+]
 Augmentation = Annotated[
     Augment | None,
     typer.Option(

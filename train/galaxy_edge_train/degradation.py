@@ -33,6 +33,7 @@ def preprocessing_before_degradation(preprocessing: Preprocessing) -> Preprocess
         size=preprocessing.working_size,
         resize=preprocessing.resize,
         working_size=preprocessing.working_size,
+        reducing_gap=preprocessing.reducing_gap,
         stretch=preprocessing.stretch,
     )
 

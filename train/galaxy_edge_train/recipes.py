@@ -11,7 +11,7 @@ RECIPES: Mapping[NetworkKind, TrainConfig] = {
     "documented": TrainConfig(),
     "compact": TrainConfig(
         network=NetworkConfig("compact"),
-        preprocessing=Preprocessing(size=64, resize="lanczos"),
+        preprocessing=Preprocessing(size=64, resize="lanczos", reducing_gap=3.0),
         augment=AugmentConfig("exact", pixel_shift=4),
         learning_rate=0.004,
         schedule="one-cycle",
@@ -21,7 +21,7 @@ RECIPES: Mapping[NetworkKind, TrainConfig] = {
     ),
     "residual": TrainConfig(
         network=NetworkConfig("residual"),
-        preprocessing=Preprocessing(size=64, resize="lanczos"),
+        preprocessing=Preprocessing(size=64, resize="lanczos", reducing_gap=3.0),
         augment=AugmentConfig(
             "exact", jpeg_quality=70, restretch=0.4, gain=0.2, sky_level=0.12, oversample=3.0
         ),
