@@ -1,7 +1,7 @@
-"""Stretch one or three bands to uint8 RGB after Lupton et al. 2004, with astropy.
+"""Stretch one or three bands to uint8 RGB after Lupton et al. 2004.
 
-Astropy computes in the precision of the pixels, which is single precision here. `single` brings
-pixels that single precision would spoil into its range first; all others pass unchanged.
+The stretch computes in single precision. `_single` brings pixels that single precision would spoil
+into its range first; all others pass unchanged.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from astropy.stats import sigma_clipped_stats
-from astropy.visualization import make_lupton_rgb
 
 from galaxy_edge.errors import ImageError
-from galaxy_edge.inputs.locks import fork_safe_lock
+from galaxy_edge.inputs.lupton import lupton
 from galaxy_edge.inputs.padding import padding
 from galaxy_edge.inputs.preprocessing import Stretch
+from galaxy_edge.inputs.sky import sky
 
 #: The automatic stretch is this many times the noise of the sky: faint outskirts show, and the sky
 #: stays dark. Chosen by eye on SDSS frames, where it is about 0.1 to 0.2 nanomaggies.
@@ -31,9 +30,6 @@ _EXPONENTS = (-80, 80)
 _FAR = 2.0**100
 #: Whole numbers above this lose digits in double precision.
 _MOST_DIGITS = 2.0**53
-#: Sigma clipping changes the warning filters of the process for a moment, and so do others with
-#: this lock. If two threads did so at once, the last to finish would restore the changed filters.
-warning_filters = fork_safe_lock()
 
 Bands = npt.NDArray[np.float32]
 
@@ -80,15 +76,8 @@ def colour(bands: npt.NDArray[np.generic], stretch: Stretch) -> npt.NDArray[np.u
         pedestals = _pedestals(pixels, missing, exponent, minimum)
         values = _single(pixels, missing, exponent, pedestals)
         levels = _levels(values, None if minimum is None else 0.0, reach)
-    # Astropy divides by the intensity before it checks where the intensity is zero.
-    with np.errstate(all="ignore"):
-        image = make_lupton_rgb(
-            *np.broadcast_to(values, (3, *values.shape[1:])),
-            minimum=levels.black if len(levels.black) == 3 else levels.black * 3,
-            stretch=levels.reach or (1.0 if reach is None else np.finfo(np.float64).tiny),
-            Q=stretch.q,
-        )
-    return np.ascontiguousarray(image[::-1])
+    linear = levels.reach or (1.0 if reach is None else float(np.finfo(np.float64).tiny))
+    return np.ascontiguousarray(lupton(values, levels.black, linear, stretch.q)[::-1])
 
 
 def _exponent(pixels: npt.NDArray[Any], missing: npt.NDArray[np.bool_]) -> int:
@@ -141,10 +130,9 @@ def _levels(values: Bands, minimum: float | None, reach: float | None) -> _Level
         if not valid.any():
             raise ImageError("no pixel has a value: all are blank, NaN or infinite")
         # In double precision, because single precision is too coarse for the sums of a large frame.
-        with warning_filters:
-            _, median, deviation = sigma_clipped_stats(band[valid].astype(np.float64))
-        black.append(float(median) if minimum is None else minimum)
-        noise.append(float(deviation))
+        median, deviation = sky(band[valid].astype(np.float64))
+        black.append(median if minimum is None else minimum)
+        noise.append(deviation)
         band[~valid] = black[-1]
     # In an image without noise (drawn, or constant), the brightest pixel sets the scale.
     brightest = max(float(values.max()) - min(black), 0.0)

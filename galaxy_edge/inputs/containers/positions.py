@@ -17,11 +17,14 @@ from astropy.wcs import WCS
 from galaxy_edge.errors import ImageError, UsageError
 from galaxy_edge.inputs import tables
 from galaxy_edge.inputs.containers.layout import Layout
-from galaxy_edge.inputs.stretch import warning_filters
+from galaxy_edge.inputs.locks import fork_safe_lock
 
 #: float64 [N, 2]: x and y, pixels; NaN for a position that is no number or is not on the image.
 Places: TypeAlias = npt.NDArray[np.float64]
 
+#: The warning filters belong to the process. If two threads changed them at once, the last to
+#: finish would restore the changed ones.
+_warning_filters = fork_safe_lock()
 #: Names of pairs of columns, in capitals, in the order in which they are looked for.
 _SKY = (
     ("RA", "DEC"), ("RA_DEG", "DEC_DEG"), ("RAJ2000", "DEJ2000"), ("RAJ2000", "DECJ2000"),
@@ -158,7 +161,7 @@ def _on_image(values: Places, wcs: WCS) -> Places:
     if good.any():
         sky = SkyCoord(*values[good].T, unit=units.deg, frame="icrs")
         # Positions far from the image may not converge, which is only a warning.
-        with warning_filters, warnings.catch_warnings():
+        with _warning_filters, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             places[good] = np.transpose(wcs.world_to_pixel(sky))
     # The last digits of a projection must not move a stamp by a pixel.
