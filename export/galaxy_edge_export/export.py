@@ -16,10 +16,12 @@ from galaxy_edge.errors import DatasetError, GateError, ModelError, UsageError
 from galaxy_edge.files import replacing
 from galaxy_edge.golden import verify
 from galaxy_edge.inputs.images import Pixels, decode
+from galaxy_edge.inputs.preprocessing import Preprocessing
 from galaxy_edge.manifest import OUTPUT_NAME, OUTPUTS_NAME, DecisionRule, Manifest, Outputs
 from galaxy_edge.predictor import Predictor
 from galaxy_edge_export import (
     dead,
+    enlarging,
     forms,
     gates,
     golden,
@@ -96,10 +98,13 @@ def prepare(
     else:
         assert found is not None
         prepared = forms.in_int8(converted, quantization, found)
+    prepared = _enlarging(prepared)
     ruled = verdicts.Ruled(prepared.model, prepared.manifest, None, missing)
     # A file that fails its gates is not written, whatever else it would say.
     if found is not None and not prepared.report.failures:
-        ruled = verdicts.with_rule(ruled.model, ruled.manifest, rule, found, converted.drawn)
+        steps = prepared.manifest.preprocessing
+        found = replace(found, preprocessing=steps)
+        ruled = verdicts.with_rule(ruled.model, ruled.manifest, rule, found, _drawn(steps))
     last = replace(prepared.report.rows[-1], size=ruled.model.ByteSize())
     report = replace(
         prepared.report,
@@ -108,6 +113,14 @@ def prepare(
         notes=(*remarks, *prepared.report.notes, *ruled.notes),
     )
     return Prepared(ruled.model, ruled.manifest, report, ruled.usual)
+
+
+def _enlarging(prepared: Prepared) -> Prepared:
+    """The same file, which enlarges images itself."""
+    steps = prepared.manifest.preprocessing
+    drawn = _drawn(replace(steps, size=min(steps.size, steps.working_size or steps.size)))
+    model, steps = enlarging.inside(prepared.model, steps, drawn)
+    return replace(prepared, model=model, manifest=replace(prepared.manifest, preprocessing=steps))
 
 
 def _material(
@@ -136,7 +149,7 @@ def _converted(
     traced = network.traced
     input_range = ranges.decide(traced.image, trained.input_range)
     probability.check(traced, trained.activation)
-    drawn = _drawn(trained)
+    drawn = _drawn(trained.preprocessing)
     known, remarks = notes.of(trained, network, input_range)
     two = len(trained.classes) == 2
     manifest = Manifest(
@@ -200,8 +213,6 @@ def _check_golden(path: Path) -> None:
         raise GateError(f"the written file is wrong: {error}; nothing was written") from error
 
 
-def _drawn(trained: Trained) -> Pixels:
+def _drawn(steps: Preprocessing) -> Pixels:
     """Draw galaxies for parity and timing: uint8 [32, size, size, 3]."""
-    return np.stack(
-        [decode(galaxy(seed), trained.preprocessing) for seed in range(max(gates.PARITY_BATCHES))]
-    )
+    return np.stack([decode(galaxy(seed), steps) for seed in range(max(gates.PARITY_BATCHES))])

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -48,9 +49,11 @@ def test_the_float_file_scores_as_keras_does(run_folder: Path, model_file: Path,
     predictor = Predictor(model_file)
     steps = predictor.manifest.preprocessing
     images = np.stack([decode(galaxy(seed), steps) for seed in range(batch)])
+    # Keras does not enlarge images itself, and Pillow rounds some pixels to the next grey level.
+    large = np.stack([decode(galaxy(seed), replace(steps, size=24)) for seed in range(batch)])
     model = keras.saving.load_model(run_folder / "model.keras")
-    expected = model.predict(images.astype(np.float32) / 255, verbose=0)[:, 0]
-    np.testing.assert_allclose(predictor.scores(images)[:, 1], expected, atol=1e-5)
+    expected = model.predict(large.astype(np.float32) / 255, verbose=0)[:, 0]
+    np.testing.assert_allclose(predictor.scores(images)[:, 1], expected, atol=2e-3)
 
 
 def test_the_float_file_has_the_documented_signature(model_file: Path):
@@ -61,7 +64,7 @@ def test_the_float_file_has_the_documented_signature(model_file: Path):
     assert image.type.tensor_type.elem_type == onnx.TensorProto.UINT8
     assert score.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
     dims = image.type.tensor_type.shape.dim
-    assert (dims[0].dim_param, [dim.dim_value for dim in dims[1:]]) == ("N", [24, 24, 3])
+    assert (dims[0].dim_param, [dim.dim_value for dim in dims[1:]]) == ("N", [16, 16, 3])
     assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", OPSET)]
     assert not {node.op_type for node in model.graph.node} & {"Shape", "Gather", "Slice", "Concat"}
 
@@ -70,7 +73,7 @@ def test_the_manifest_records_the_run(model_file: Path, run_folder: Path):
     manifest = Predictor(model_file).manifest
     data = json.loads((run_folder / "data.json").read_text())
     assert manifest.classes == ("Fake", "Real")
-    assert manifest.preprocessing == Preprocessing(24, "bilinear", 16)
+    assert manifest.preprocessing == Preprocessing(16, "bilinear", 16)
     assert manifest.training["data_digest"] == data["digest"]
     assert manifest.training["counts"]["Train"] == {"Fake": 12, "Real": 12}
     assert manifest.training["config"]["augment"]["kind"] == "exact"
@@ -137,7 +140,8 @@ def quantized(run_folder: Path, path: Path, *options: str) -> Path:
 
 def test_int8_computes_in_integers_from_the_image_on_with_seven_bit_weights(int8_file: Path):
     model = onnx.load(int8_file)
-    assert not {"Cast", "Mul"} & {node.op_type for node in model.graph.node}
+    after = [node.op_type for node in model.graph.node if not node.name.startswith("enlarge.")]
+    assert not {"Cast", "Mul"} & {*after}
     assert [opset.domain for opset in model.opset_import] == [""], "only ONNX's own operators"
     assert largest_weight(int8_file) <= 64
     report = Predictor(int8_file).manifest.quantization
@@ -150,7 +154,7 @@ def test_a_portable_file_has_the_plain_layout_and_the_same_scores(
 ):
     portable = quantized(run_folder, tmp_path / "q.onnx", "--portable")
     model = onnx.load(portable)
-    operators = [node.op_type for node in model.graph.node]
+    operators = [node.op_type for node in model.graph.node if not node.name.startswith("enlarge.")]
     assert "Split" not in operators
     assert operators.index("Cast") < operators.index("Conv")
     assert Predictor(portable).manifest.quantization["layout"] == "portable"

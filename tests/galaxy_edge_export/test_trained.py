@@ -24,7 +24,7 @@ def test_a_file_inside_a_run_folder_counts_as_that_run(copy: Path, name: str, cl
     code, out, _ = cli("export", copy / name, "-q")
     assert (code, out) == (0, f"{copy / 'model.onnx'}\n")
     assert Predictor(copy / "model.onnx").manifest.preprocessing == Preprocessing(
-        24, "bilinear", 16
+        16, "bilinear", 16
     )
 
 
@@ -41,7 +41,7 @@ def test_a_bare_model_takes_its_settings_from_the_options(
     assert code == 0
     manifest = Predictor(path).manifest
     assert manifest.classes == ("bogus", "real")
-    assert manifest.preprocessing == Preprocessing(12, "lanczos", 9)
+    assert manifest.preprocessing == Preprocessing(9, "lanczos", 9)
     assert manifest.decision.threshold == 0.25
 
 

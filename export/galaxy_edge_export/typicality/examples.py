@@ -35,11 +35,9 @@ def usual_example(description: Description, preprocessing: Preprocessing, seed: 
         seed: of the galaxy and the noise.
 
     Returns:
-        uint8 [side, side, 3]; ``side`` is the working size, or the size of the input if there is
-        none.
+        uint8 [size, size, 3].
     """
-    undone = description.view.undo is not None
-    side = (preprocessing.working_size if undone else None) or preprocessing.size
+    side = preprocessing.size
     rng = np.random.default_rng(seed)
     layers = _layers(side, rng)
     light = galaxy(seed, side).astype(np.float64)

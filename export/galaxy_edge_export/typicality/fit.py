@@ -61,7 +61,7 @@ def fit_typicality(
     Raises:
         DatasetError: files are unreadable, or have changed since the training.
     """
-    seen = view(material.preprocessing)
+    seen = view(material.preprocessing.size)
     if seen is None:
         return f"images of {material.preprocessing.size} px are too small"
     groups = [[label for label, name in enumerate(material.classes) if name != open_class]]

@@ -14,8 +14,8 @@ import onnx
 from onnx import TensorProto, helper
 
 from galaxy_edge.manifest import INPUT_NAME
+from galaxy_edge_export.building import Piece
 from galaxy_edge_export.graph import BATCH
-from galaxy_edge_export.typicality.building import Piece
 from galaxy_edge_export.typicality.description import Description, OpenClass
 from galaxy_edge_export.typicality.gaussians import Familiar
 from galaxy_edge_export.typicality.statistics import (
@@ -29,7 +29,7 @@ from galaxy_edge_export.typicality.statistics import (
     SCALES,
     SHRINK,
 )
-from galaxy_edge_export.typicality.view import RAMP, View
+from galaxy_edge_export.typicality.view import View
 
 #: Name of the output.
 OUTPUT = "typicality"
@@ -71,20 +71,11 @@ def _number(value: float) -> npt.NDArray[np.float32]:
 def _pixels(piece: Piece, view: View) -> str:
     """Float32 [N, 3, side, side], grey levels."""
     image = INPUT_NAME
-    if view.undo is None and view.side < view.size:
+    if view.side < view.size:
         ends = [np.array([end, end]) for end in (view.start, view.start + view.side)]
         image = piece.add("Slice", image, *ends, np.array([1, 2]))
     bands = piece.add("Transpose", image, perm=[0, 3, 1, 2])
-    bands = piece.add("Cast", bands, to=TensorProto.FLOAT)
-    if view.undo is None:
-        return bands
-    rows = piece.add("MatMul", view.undo, bands)
-    small = piece.add("MatMul", rows, view.undo.T)
-    below = piece.add("Floor", small)
-    steep = piece.add("Mul", piece.add("Sub", small, below), _number(RAMP))
-    ramp = piece.add("Sub", steep, _number((RAMP - 1) / 2))
-    ramp = piece.add("Clip", ramp, _number(0), _number(1))
-    return piece.add("Clip", piece.add("Add", below, ramp), _number(0), _number(255))
+    return piece.add("Cast", bands, to=TensorProto.FLOAT)
 
 
 def _logarithms(piece: Piece, pixels: str, side: int) -> str:

@@ -1,4 +1,4 @@
-"""The statistics: finite for every image, and those of the working size for an enlarged one."""
+"""The statistics are finite for every image."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
-from galaxy_edge.inputs.images import Pixels, fit
-from galaxy_edge.inputs.preprocessing import Preprocessing
+from galaxy_edge.inputs.images import Pixels
 from galaxy_edge_export.typicality.description import seen_statistics
 from galaxy_edge_export.typicality.statistics import COUNT
 from galaxy_edge_export.typicality.view import LARGEST, view
 from tests.conftest import galaxy
 
 
-def described(images: Pixels, **steps: object) -> np.ndarray:
-    seen = view(Preprocessing(**({"size": images.shape[1]} | steps)))
+def described(images: Pixels) -> np.ndarray:
+    seen = view(images.shape[1])
     assert seen is not None
     return seen_statistics(seen, images)
 
@@ -64,57 +62,21 @@ def test_a_bright_star_changes_the_statistics_less_than_noise_does():
     assert change[0] < change[1] / 2
 
 
-@pytest.mark.parametrize("resize", ["nearest", "bilinear", "lanczos"])
-def test_the_statistics_of_an_enlarged_image_are_those_of_its_working_size(resize: str):
-    rng = np.random.default_rng(0)
-    small = np.clip(rng.normal(60, 12, (20, 64, 64, 3)), 0, 255).astype(np.uint8)
-    steps = Preprocessing(150, resize, 64)
-    large = np.stack([fit(Image.fromarray(image), steps) for image in small])
-    seen = view(steps)
+@pytest.mark.parametrize(("size", "side"), [(150, LARGEST), (64, 64), (8, 8)])
+def test_the_side_has_a_limit(size: int, side: int):
+    seen = view(size)
     assert seen is not None
-    assert seen.side == 64
-    exact = np.moveaxis(small, -1, 1)
-    same = np.mean(np.abs(seen.pixels(large) - exact) < 0.5)
-    assert same > {"nearest": 0.9999, "bilinear": 0.88, "lanczos": 0.95}[resize]
-    ours, theirs = described(large, resize=resize, working_size=64), described(small)
-    # Correlated with each other from one image to the next, and equal on the whole.
-    assert np.abs((ours - theirs).mean(axis=0)).max() < 0.03
-    # Without undoing it, the spread of the finest residual is a fifth.
-    raw = described(large, resize=resize)
-    if resize != "nearest":
-        assert np.abs(raw - theirs).max() > 1
-
-
-def test_an_image_that_is_hardly_enlarged_stays_as_it_is():
-    seen = view(Preprocessing(66, "lanczos", 64))
-    assert seen is not None
-    assert (seen.side, seen.undo) == (66, None)
-
-
-@pytest.mark.parametrize(
-    ("steps", "side"),
-    [
-        (Preprocessing(150), LARGEST),
-        (Preprocessing(64), 64),
-        (Preprocessing(64, "bilinear", 100), 64),
-        (Preprocessing(400, "bilinear", 200), LARGEST),
-        (Preprocessing(8), 8),
-    ],
-)
-def test_the_side_has_a_limit(steps: Preprocessing, side: int):
-    seen = view(steps)
-    assert seen is not None
-    pixels = seen.pixels(np.zeros((1, steps.size, steps.size, 3), np.uint8))
+    pixels = seen.pixels(np.zeros((1, size, size, 3), np.uint8))
     assert pixels.shape == (1, 3, side, side)
 
 
 def test_tiny_images_have_no_statistics():
-    assert view(Preprocessing(7)) is None
+    assert view(7) is None
 
 
 def test_a_large_image_is_cropped_to_the_middle():
     image = np.zeros((1, 200, 200, 3), np.uint8)
     image[0, 36:164, 36:164] = 7
-    seen = view(Preprocessing(200))
+    seen = view(200)
     assert seen is not None
     assert (seen.pixels(image) == 7).all()
