@@ -129,8 +129,7 @@ def _levels(values: Bands, minimum: float | None, reach: float | None) -> _Level
         valid = np.isfinite(band)
         if not valid.any():
             raise ImageError("no pixel has a value: all are blank, NaN or infinite")
-        # In double precision, because single precision is too coarse for the sums of a large frame.
-        median, deviation = sky(band[valid].astype(np.float64))
+        median, deviation = sky(band[valid])
         black.append(median if minimum is None else minimum)
         noise.append(deviation)
         band[~valid] = black[-1]
