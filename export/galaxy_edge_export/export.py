@@ -20,6 +20,7 @@ from galaxy_edge.inputs.preprocessing import Preprocessing
 from galaxy_edge.manifest import OUTPUT_NAME, OUTPUTS_NAME, DecisionRule, Manifest, Outputs
 from galaxy_edge.predictor import Predictor
 from galaxy_edge_export import (
+    composing,
     dead,
     enlarging,
     forms,
@@ -163,6 +164,7 @@ def _converted(
         metrics=trained.metrics,
     )
     model = convert(traced, input_range, trained.activation, manifest.outputs.scores)
+    model = composing.with_one_convolution(model)
     model = dead.without_channels(model, dead.provably_alive(model))
     whole = grey.with_rgb_input(model)
     fp32 = sessions.session(whole, manifest)

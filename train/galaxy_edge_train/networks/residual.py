@@ -38,8 +38,11 @@ def build(size: int, classes: int = 2) -> keras.Model:
     """
     image = keras.Input((size, size, 3))
     x = _front(image, size)
-    for filters, stride in CONVOLUTIONS:
-        x = layers.Conv2D(filters, 3, strides=stride, padding="same", use_bias=False)(x)
+    for number, (filters, stride) in enumerate(CONVOLUTIONS):
+        # Without a border, the front end and the first convolution are one convolution of the
+        # image, and the exporter makes them one.
+        padding = "same" if number else "valid"
+        x = layers.Conv2D(filters, 3, strides=stride, padding=padding, use_bias=False)(x)
         x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
     mean = layers.GlobalAveragePooling2D()(x)
     square = layers.GlobalAveragePooling2D()(layers.Multiply()([x, x]))
