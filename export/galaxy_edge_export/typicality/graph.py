@@ -96,7 +96,7 @@ def _logarithms(piece: Piece, pixels: str, side: int) -> str:
         tables.append(_products(piece, flat, channels))
         if scale.share:
             steps = piece.add("Clip", flat, _number(-1), _number(1))
-            tables.append(_products(piece, steps, channels))
+            tables.append(piece.add("ReduceSumSquare", steps, np.array([2]), keepdims=0))
     tables.append(piece.add("ReduceSum", bands, np.array([2, 3]), keepdims=0))
     terms = _Terms(side)
     picked = piece.add("Gather", piece.add("Concat", *tables, axis=1), terms.places, axis=1)
@@ -110,7 +110,7 @@ def _products(piece: Piece, channels: str, count: int) -> str:
 
 
 class _Terms:
-    """What the statistics are logarithms of: sums of entries of the tables of `_products`.
+    """What the statistics are logarithms of: sums of entries of the tables.
 
     Channels are ordered by filter, then by band.
 
@@ -140,8 +140,8 @@ class _Terms:
             squares += own
             start += channels**2
             if scale.share:
-                shares += [(place - own[0][0] + start, weight) for place, _ in own]
-                start += channels**2
+                shares += [(start + one, weight) for one in range(channels)]
+                start += channels
         levels = [(start + band, 1 / side**2) for band in range(_BANDS)]
         entries = [*squares, *products, *shares, *levels]
         self.places = np.array([place for place, _ in entries])
