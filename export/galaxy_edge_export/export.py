@@ -135,12 +135,11 @@ def _material(
     except (DatasetError, UsageError) as error:
         if needed or rule.needs_images or data is not None:
             raise
-        why = (
-            "the training images cannot be read any more"
-            if isinstance(error, DatasetError)
-            else "the training images are not known"
-        )
-        return None, (f"no typicality: {why}; give labelled folders with --data",)
+        why, reason = "the training images are not known", ""
+        if isinstance(error, DatasetError):
+            why = "the training images cannot be read any more"
+            reason = f": {error.problems[0]}"
+        return None, (f"no typicality: {why}; give labelled folders with --data{reason}",)
 
 
 def _converted(

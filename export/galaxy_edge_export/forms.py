@@ -88,14 +88,13 @@ def in_int8(network: Converted, how: Quantization, material: Material) -> Prepar
         DatasetError: images are unreadable, or have changed since the training.
         UsageError: the network has no layer for the requested weights.
     """
-    steps, digests = material.preprocessing, material.digests
     sample = images.calibration_sample(material.files["Train"], how.calibration_images, how.seed)
-    calibration = images.load(sample, steps, digests)
+    calibration = images.load(sample, material)
     pixels = grey.for_channels(calibration.pixels, network.channels)
     small, scheme = quantized(network.model, pixels, how)
     small = grey.with_rgb_input(small)
     int8 = sessions.session(small, network.manifest)
-    valid = images.load(material.files["Valid"], steps, digests)
+    valid = images.load(material.files["Valid"], material)
     cost = gates.measure_cost(
         valid.labels,
         sessions.run(network.fp32, valid.pixels).scores,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -11,7 +11,8 @@ from galaxy_edge.errors import DatasetError
 from galaxy_edge.inputs import labelled
 from galaxy_edge.inputs.images import Pixels
 from galaxy_edge.inputs.labelled import LabelledFile, Loaded
-from galaxy_edge.inputs.preprocessing import Preprocessing
+from galaxy_edge.inputs.source import Source
+from galaxy_edge_export.material import Material
 from galaxy_edge_export.trained import Trained
 
 _AT_ONCE = 256
@@ -23,44 +24,68 @@ def validation(trained: Trained) -> Pixels | None:
     Returns:
         None for a bare model, or if none of the images can be read any more.
     """
-    files = [file for file in trained.files.get("Valid", ()) if file.path.is_file()]
+    files = trained.files.get("Valid", ())
+    if trained.container is None:
+        files = tuple(file for file in files if file.path.is_file())
     if not files:
         return None
-    pixels = labelled.load(files, trained.preprocessing).pixels
+    sources = None if trained.container is None else trained.container.of(files)
+    pixels = labelled.load(files, trained.preprocessing, sources=sources).pixels
     return pixels if len(pixels) else None
 
 
-def load(
-    files: Sequence[LabelledFile], preprocessing: Preprocessing, digests: Mapping[Path, str]
-) -> Loaded:
-    """Decode files, and check that they have not changed since the training.
+def load(files: Sequence[LabelledFile], material: Material) -> Loaded:
+    """Decode images of one split, and check that they have not changed since the training.
 
     Args:
         files: what to decode.
-        preprocessing: the preprocessing of the model.
-        digests: SHA-256 of the files at the time of the training; empty for other data.
+        material: says how to read and prepare them, and what their digests were.
 
     Raises:
         DatasetError: files are unreadable, or files of the run have changed since the training.
     """
-    loaded = labelled.load(files, preprocessing)
+    if material.container is None:
+        return _checked(files, material)
+    ordered = material.in_order(files)
+    loaded = _checked(ordered, material, material.container.of(ordered))
+    places = {file.path: place for place, file in enumerate(ordered)}
+    order = [places[file.path] for file in files]
+    return Loaded(
+        tuple(files),
+        tuple(loaded.digests[place] for place in order),
+        loaded.pixels[order],
+        loaded.labels[order],
+        (),
+    )
+
+
+def chunks(files: Sequence[LabelledFile], material: Material) -> Iterator[Loaded]:
+    """`load` files a few at a time, so that memory does not grow with their number.
+
+    Images of a container come in its order, so that it is read once.
+    """
+    sources = None
+    if material.container is not None:
+        files = material.in_order(files)
+        sources = material.container.of(files)
+    for start in range(0, len(files), _AT_ONCE):
+        part = files[start : start + _AT_ONCE]
+        yield _checked(part, material, None if sources is None else islice(sources, len(part)))
+
+
+def _checked(
+    files: Sequence[LabelledFile], material: Material, sources: Iterable[Source] | None = None
+) -> Loaded:
+    loaded = labelled.load(files, material.preprocessing, sources=sources)
     problems = [f"{fault.path}: {fault.reason}" for fault in loaded.faults]
     problems += [
         f"{file.path} has changed since the training"
         for file, sha256 in zip(loaded.files, loaded.digests, strict=True)
-        if digests.get(file.path, sha256) != sha256
+        if material.digests.get(file.path, sha256) != sha256
     ]
     if problems:
         raise DatasetError("the data for the export", problems)
     return loaded
-
-
-def chunks(
-    files: Sequence[LabelledFile], preprocessing: Preprocessing, digests: Mapping[Path, str]
-) -> Iterator[Loaded]:
-    """`load` files a few at a time, so that memory does not grow with their number."""
-    for start in range(0, len(files), _AT_ONCE):
-        yield load(files[start : start + _AT_ONCE], preprocessing, digests)
 
 
 def calibration_sample(files: Sequence[LabelledFile], count: int, seed: int) -> list[LabelledFile]:

@@ -10,8 +10,11 @@ from typing import Any
 
 from galaxy_edge.errors import ModelError
 from galaxy_edge.inputs.class_names import check_classes
+from galaxy_edge.inputs.containers.labelled import LabelledContainer
+from galaxy_edge.inputs.containers.layout import layout_from
 from galaxy_edge.inputs.labelled import LabelledFile, Split
 from galaxy_edge.inputs.preprocessing import Preprocessing, preprocessing_from
+from galaxy_edge.inputs.tables import Columns
 from galaxy_edge_export import origin
 from galaxy_edge_export.config import Activation, InputRange
 
@@ -31,6 +34,7 @@ class Trained:
         metrics: for the manifest: split name to metrics.
         files: the images of the run by split; empty for a bare model.
         digests: SHA-256 of each image at the time of the training.
+        container: holds the images of the run; None for files.
     """
 
     path: Path
@@ -43,6 +47,7 @@ class Trained:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[Split, tuple[LabelledFile, ...]] = field(default_factory=dict)
     digests: Mapping[Path, str] = field(default_factory=dict)
+    container: LabelledContainer | None = None
 
     @property
     def bare(self) -> bool:
@@ -133,6 +138,19 @@ def _from_run(run: Path, model: Path) -> Trained:
                 for items in data["files"].values()
                 for item in items
             },
+            container=_container(config, data),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{run} is a damaged run folder: {error!r}") from error
+
+
+def _container(config: Mapping[str, Any], data: Mapping[str, Any]) -> LabelledContainer | None:
+    """The container that a run was trained on; None for folders or a catalogue of files."""
+    if "container" not in data:
+        return None
+    return LabelledContainer(
+        data["container"],
+        layout_from(config["container"]),
+        Columns(**config["catalogue"]),
+        preprocessing_from(config["preprocessing"]).stretch.bands,
+    )

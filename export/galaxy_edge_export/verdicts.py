@@ -190,7 +190,7 @@ def _described(manifest: Manifest, found: Fitted, rule: VerdictRule) -> Manifest
 def _scored(session: Session, material: Material) -> tuple[Labels, Result]:
     """The classes of the validation images, and what the file computes for them."""
     labels, results = [], []
-    for part in images.chunks(material.files["Valid"], material.preprocessing, material.digests):
+    for part in images.chunks(material.files["Valid"], material):
         labels.append(part.labels)
         results.append(sessions.run(session, part.pixels))
     return np.concatenate(labels), sessions.joined(results)
@@ -213,7 +213,7 @@ def _difference(session: Session, description: Description, material: Material) 
     """
     every = -(-len(material.files["Valid"]) // _COMPARED)
     files = material.files["Valid"][::every]
-    pixels = images.load(files, material.preprocessing, material.digests).pixels
+    pixels = images.load(files, material).pixels
     found = sessions.run(session, pixels)
     expected = description.typicality(pixels, found.scores[:, -1])
     assert found.typicality is not None

@@ -59,8 +59,8 @@ def export(
     data: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR",
-            help="Folder with Train/ and Valid/, for the typicality and to quantise with.",
+            help="Folder with Train/ and Valid/, for the typicality and to quantise with; or the "
+            "new place of the container that the run was trained on.",
             show_default="the images of the run",
         ),
     ] = None,

@@ -90,6 +90,11 @@ def planes(
             f"not an image of one or three bands: {why}, so its {length} planes are not colours; "
             "cut one plane from it, or add the keywords BAND0, BAND1, ... with the filters"
         )
+    if length != 3 and all(names):
+        raise ImageError(
+            f"it has the bands {', '.join(names)}; choose three of them for red, green and blue "
+            "(--bands)"
+        )
     if length != 3:
         raise ImageError(
             f"not an image of one or three bands: its shape is {shape}; a cube of {length} bands "
@@ -106,6 +111,8 @@ def _band_names(header: Header, planes: int) -> list[str]:
 def _plane(names: list[str], band: str) -> int:
     if band not in names:
         raise ImageError(f"the cube has no band {band}; it has {', '.join(filter(None, names))}")
+    if names.count(band) > 1:
+        raise ImageError(f"the cube has several bands {band}: {', '.join(names)}")
     return names.index(band)
 
 

@@ -75,8 +75,11 @@ def _planes(stamp: Stamp) -> npt.NDArray[Any]:
 
 def _note_range(planes: npt.NDArray[Any], notes: list[str]) -> None:
     """Warn of a picture that was stored in another type than uint8."""
-    low, high = planes.min(), planes.max()
-    whole = planes.dtype.kind in "iu"
+    values = planes[np.isfinite(planes)]
+    if not values.size:
+        return
+    low, high = values.min(), values.max()
+    whole = planes.dtype.kind in "iu" or (high > 1 and bool((values == np.rint(values)).all()))
     if 0 <= low < high <= (255 if whole else 1):
         notes.append(
             f"its pixels are {planes.dtype} from {low:g} to {high:g}, as of a picture that is "

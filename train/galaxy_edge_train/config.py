@@ -237,8 +237,8 @@ class TrainConfig:
         document = asdict(self) | {"preprocessing": preprocessing_document(self.preprocessing)}
         if self.container is None:
             del document["container"]
-        elif self.container.catalogue is not None:
-            document["container"]["catalogue"] = str(self.container.catalogue)
+        else:
+            document["container"] = self.container.document()
         document["classes"] = list(self.classes)
         if self.network.kind == "documented":
             document["network"]["filters"] = list(self.network.filters)

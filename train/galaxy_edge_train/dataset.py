@@ -29,11 +29,13 @@ class Dataset:
         classes: names of the classes; of two, the negative and the positive one.
         splits: "Train", "Valid" and, if it exists, "Test". Training images that will be degraded
             still have their working size; `degradation.degrade` enlarges them.
+        container: absolute path of the container of the images; None for files.
     """
 
     root: Path
     classes: tuple[str, ...]
     splits: dict[Split, Loaded]
+    container: str | None = None
 
     def counts(self, split: Split) -> dict[str, int]:
         """Number of images of each class."""
@@ -42,7 +44,8 @@ class Dataset:
 
     def manifest(self) -> dict[str, Any]:
         """A record of the data: counts, the digest of each file, and the files left out."""
-        return {
+        place = {} if self.container is None else {"container": self.container}
+        return place | {
             "root": str(self.root),
             "digest": labelled.digest(self.splits),
             "counts": {split: self.counts(split) for split in self.splits},
@@ -117,7 +120,7 @@ def load(
             None if container is None else container.of(files),
         )
         before += len(files)
-    dataset = Dataset(root, config.classes, splits)
+    dataset = Dataset(root, config.classes, splits, None if container is None else container.path)
     if not config.skip_unreadable:
         problems += _unreadable(dataset)
     elif not problems:

@@ -126,5 +126,5 @@ def _sample(files: Sequence[LabelledFile], most: int) -> Sequence[LabelledFile]:
 
 
 def _statistics(material: Material, seen: View, files: Sequence[LabelledFile]) -> Statistics:
-    parts = images.chunks(files, material.preprocessing, material.digests)
+    parts = images.chunks(files, material)
     return np.concatenate([seen_statistics(seen, part.pixels) for part in parts])

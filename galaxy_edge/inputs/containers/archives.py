@@ -13,7 +13,7 @@ import lzma
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import IO, Any
@@ -21,7 +21,15 @@ from typing import IO, Any
 from galaxy_edge.errors import ImageError
 from galaxy_edge.inputs.bands import Bands
 from galaxy_edge.inputs.containers.layout import Layout
-from galaxy_edge.inputs.containers.sidecars import SUFFIXES, Member, columns, paired, stem
+from galaxy_edge.inputs.containers.sidecars import (
+    SUFFIXES,
+    Member,
+    columns,
+    paired,
+    place,
+    places,
+    stem,
+)
 from galaxy_edge.inputs.content import MAX_BYTES, check_file
 from galaxy_edge.inputs.formats import has_image_suffix
 from galaxy_edge.inputs.kept import identifier
@@ -55,24 +63,39 @@ def images(path: str, layout: Layout, bands: Bands | None = None) -> Iterator[So
         file.seek(0)
         is_zip = start.startswith(_ZIP_STARTS)
         wanted = bool(layout.columns)
-        members = _zip(file, wanted=wanted) if is_zip else _tar(file, start, wanted=wanted)
+        found: Iterable[tuple[Member, list[Member]]]
+        if is_zip:
+            found = _zip(file, wanted=wanted)
+        else:
+            members = _tar(file, start, wanted=wanted)
+            found = paired(members) if wanted else ((one, []) for one in members)
         count = 0
-        for image, sidecars in paired(members) if wanted else ((one, []) for one in members):
-            yield _source(path, image, sidecars, layout)
+        missing = {*layout.columns}
+        for image, sidecars in found:
+            yield _source(path, image, sidecars, layout, missing)
             count += 1
         if not count:
             raise ImageError("no image is in it: no member has the suffix of an image")
+        if missing:
+            raise ImageError(
+                f"no image has the column {', '.join(sorted(missing))}: a column is a key of the "
+                "JSON file of the same name, in a tar next to its image"
+            )
 
 
-def _source(path: str, image: Member, sidecars: list[Member], layout: Layout) -> Source:
+def _source(
+    path: str, image: Member, sidecars: list[Member], layout: Layout, missing: set[str]
+) -> Source:
     name, content = image
     key: str | None = stem(name)
     row: dict[str, Any] = {}
     try:
         row = columns(sidecars)
+        missing.difference_update(row)
         if layout.id_column is not None:
             key = identifier(row.get(layout.id_column))
     except ImageError as error:
+        missing.clear()  # a damaged file may have them
         key, content = None, error
     kept = {column: row.get(column) for column in layout.keep}
     return Source(content, key, f"{path}#{name}", kept)
@@ -127,13 +150,29 @@ def _tar(file: IO[bytes], start: bytes, *, wanted: bool) -> Iterator[Member]:
                 content = archive.extractfile(member)
                 assert content is not None  # noqa: S101 - a regular file has one
                 yield member.name, content.read()
+        # The checksum of a compressed archive is at its end.
+        while block := archive.fileobj.read(_BLOCK):
+            if block.count(0) < len(block):
+                raise ImageError(
+                    "more data follow the mark of its end, as if archives had been joined; store "
+                    "each one in a file of its own"
+                )
 
 
-def _zip(file: IO[bytes], *, wanted: bool) -> Iterator[Member]:
+def _zip(file: IO[bytes], *, wanted: bool) -> Iterator[tuple[Member, list[Member]]]:
     with zipfile.ZipFile(file) as archive:
-        for info in archive.infolist():
-            if not info.is_dir() and _is_wanted(info.filename, wanted=wanted):
-                yield info.filename, _unzipped(archive, info)
+        infos = [
+            info
+            for info in archive.infolist()
+            if not info.is_dir() and _is_wanted(info.filename, wanted=wanted)
+        ]
+        # Unlike in a tar, a sidecar file can be anywhere.
+        others = {place(one.filename): one for one in infos if not has_image_suffix(one.filename)}
+        for info in infos:
+            if has_image_suffix(info.filename):
+                beside = [others[one] for one in places(info.filename) if one in others]
+                sidecars = [(one.filename, _unzipped(archive, one)) for one in beside]
+                yield (info.filename, _unzipped(archive, info)), sidecars
 
 
 def _unzipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | ImageError:

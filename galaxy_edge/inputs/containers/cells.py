@@ -40,8 +40,8 @@ def contents(column: Any) -> Contents:
     if types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if isinstance(column, pa.FixedShapeTensorArray):
-        tensor = column
-        return lambda place: Stamp(_tensor(tensor[place]))
+        kind, storage = column.type, column.storage
+        return lambda place: Stamp(_tensor(kind, _present(storage[place]).values))
     if isinstance(column, pa.ExtensionArray):
         column = column.storage
     kind = column.type
@@ -51,7 +51,7 @@ def contents(column: Any) -> Contents:
         if types.is_struct(kind.value_type):
             return lambda place: _named(*_bands(_present(column[place]).values))
         return lambda place: Stamp(_array(column[place]))
-    if types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
+    if _is_bytes(kind):
         return lambda place: bytes(_present(column[place]).as_py())
     raise ImageError(
         f"its column of images holds {kind}; it must hold the bytes of image files, structures "
@@ -83,6 +83,8 @@ def _bands(structures: Any) -> tuple[npt.NDArray[Any], Sequence[str]]:
     names = next((parts[name] for name in _NAMES if name in parts), None)
     if pixels is None or names is None:
         raise ImageError(f"its structures need the fields band and array; they have {[*parts]}")
+    if pixels.null_count:
+        raise ImageError("empty: one of its bands has no pixels")
     return _nested(pixels), names.to_pylist()
 
 
@@ -101,8 +103,26 @@ def _present(cell: Any) -> Any:
     return cell
 
 
-def _tensor(cell: Any) -> npt.NDArray[Any]:
-    return np.asarray(_present(cell).to_numpy())
+def _tensor(kind: Any, values: Any) -> npt.NDArray[Any]:
+    """The pixels of a fixed-shape tensor, its axes in their logical order.
+
+    pyarrow writes the inverse of the permutation that Arrow specifies, and reads neither. The
+    colours tell which is meant: no image has them in the middle.
+    """
+    pixels = np.asarray(values.to_numpy(zero_copy_only=False)).reshape(kind.shape)
+    given = tuple(kind.permutation or range(pixels.ndim))
+    found = [
+        pixels.transpose(axes) for axes in dict.fromkeys((given, tuple(np.argsort(given).tolist())))
+    ]
+    if len(found) == 1:
+        return found[0]
+    likely = [one for one in found if {one.shape[0], one.shape[-1]} & {1, 3}]
+    if len(likely) != 1:
+        raise ImageError(
+            f"not an image: a tensor of the shape {kind.shape} with the permutation {list(given)}, "
+            "which has two meanings; write tensors without a permutation"
+        )
+    return likely[0]
 
 
 def _array(cell: Any) -> npt.NDArray[Any]:
@@ -125,7 +145,16 @@ def _nested(values: Any) -> npt.NDArray[Any]:
         )
     if not (types.is_integer(values.type) or types.is_floating(values.type)):
         raise ImageError(f"not an image: its pixels are {values.type}, not numbers")
+    if values.null_count and types.is_uint8(values.type):
+        # They would become NaN, and the picture be stretched like FITS.
+        raise ImageError("not an image: a pixel of the picture is empty")
     return np.asarray(values.to_numpy(zero_copy_only=False)).reshape(shape)
+
+
+def _is_bytes(kind: Any) -> bool:
+    # Polars and newer pyarrow write views.
+    kinds = ("is_binary", "is_large_binary", "is_fixed_size_binary", "is_binary_view")
+    return any(getattr(types, one)(kind) for one in kinds if hasattr(types, one))
 
 
 def _is_list(kind: Any) -> bool:

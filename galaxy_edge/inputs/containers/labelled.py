@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,16 +38,45 @@ class LabelledContainer:
     bands: Bands | None = None
 
     def sources(self, more: Sequence[str] = ()) -> Iterator[Source]:
-        """All images, with their labels, splits, sources and ``more`` in `Source.kept`."""
+        """All images, with their labels, splits, sources and ``more`` in `Source.kept`.
+
+        An archive may have a name twice. Each image has a path of its own here, because labels
+        are found by it: the second one's ends in ``#2``.
+        """
         optional = (self.columns.split, self.columns.source)
         named = [name for name in optional if name is not None]
         keep = tuple(dict.fromkeys([self.columns.label, *named, *more]))
-        return opened(self.path, replace(self.layout, keep=keep), self.bands)
+        counts: Counter[Path] = Counter()
+        for source in opened(self.path, replace(self.layout, keep=keep), self.bands):
+            counts[place := Path(str(source.path))] += 1
+            if (count := counts[place]) > 1:
+                source = replace(source, path=f"{source.path}#{count}")  # noqa: PLW2901
+            yield source
 
     def of(self, files: Iterable[LabelledFile]) -> Iterator[Source]:
-        """The images of some files of `catalogue`, in the order of the container."""
-        wanted = {file.path for file in files}
-        return (source for source in self.sources() if Path(str(source.path)) in wanted)
+        """The image of each file, in order.
+
+        One that the container no longer has is a source whose content is the reason.
+
+        Args:
+            files: some of `catalogue`, in the order of the container.
+        """
+        waiting = deque(file.path for file in files)
+        wanted = {*waiting}
+        fault: Source | None = None
+        for source in self.sources():
+            path = Path(str(source.path))
+            if path not in wanted:
+                fault = source if isinstance(source.content, ImageError) else fault
+                continue
+            while waiting and waiting[0] != path:
+                yield _missing(waiting.popleft(), fault)
+            if waiting:
+                yield source
+                waiting.popleft()
+                fault = None
+        for path in waiting:
+            yield _missing(path, fault)
 
     def catalogue(self, classes: Sequence[str] | None = None) -> Catalogue:
         """Read all labels: see `galaxy_edge.inputs.catalogue.read`.
@@ -76,6 +106,11 @@ class LabelledContainer:
         path = str(source.path)
         origin = "" if columns.source is None else text(source.kept[columns.source]).strip()
         return Entry(path, Path(path), label, split, digest, fault, origin)
+
+
+def _missing(path: Path, fault: Source | None) -> Source:
+    why = "" if fault is None else f" ({fault.path}: {fault.content!s})"
+    return Source(ImageError(f"missing: the container no longer has it{why}"), path=str(path))
 
 
 def _digest(source: Source) -> str | None:

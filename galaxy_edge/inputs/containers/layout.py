@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from galaxy_edge.errors import UsageError
 from galaxy_edge.inputs.formats import container_kind
@@ -58,6 +60,21 @@ class Layout:
         """The columns besides the images, each once."""
         names = [*self.keep] if self.id_column is None else [self.id_column, *self.keep]
         return tuple(dict.fromkeys(names))
+
+    def document(self) -> dict[str, Any]:
+        """JSON-ready values; the catalogue's path is absolute, to be found from any folder."""
+        catalogue = None if self.catalogue is None else str(self.catalogue.absolute())
+        return asdict(self) | {"catalogue": catalogue}
+
+
+def layout_from(document: Mapping[str, Any]) -> Layout:
+    """The layout in a document: see `Layout.document`."""
+    values: dict[str, Any] = {
+        key: tuple(one) if isinstance(one, list) else one for key, one in document.items()
+    }
+    if values["catalogue"] is not None:
+        values["catalogue"] = Path(values["catalogue"])
+    return Layout(**values)
 
 
 def is_container(path: str, layout: Layout) -> bool:

@@ -57,6 +57,8 @@ def rows(path: str, layout: Layout, bands: Bands | None = None) -> Iterator[Sour
         for name in (image, *layout.columns):
             if name not in schema.names:
                 raise ImageError(f"there is no column {name}; it has {', '.join(schema.names)}")
+            if schema.names.count(name) > 1:
+                raise ImageError(f"several columns are called {name}; rename all but one")
         used = fields(image, schema.field(image).type)
         start = 0
         for group in range(file.num_row_groups):

@@ -52,10 +52,22 @@ def paired(members: Iterable[Member]) -> Iterator[tuple[Member, list[Member]]]:
             images.append((name, content))
             yield from _released(images, found, keep=_HELD)
             continue
-        found[_place(name)] = (name, content)
+        found[place(name)] = (name, content)
         if len(found) > _HELD * len(SUFFIXES):
             del found[next(iter(found))]
     yield from _released(images, found, keep=0)
+
+
+def place(name: str) -> str:
+    """The name of a sidecar file by which its images find it."""
+    path = PurePosixPath(name)
+    return f"{path.with_suffix('')}{path.suffix.lower()}"
+
+
+def places(image: str) -> list[str]:
+    """The names of the sidecar files that an image may have, those of its sample first."""
+    keys = (_sample(image), stem(image))
+    return [f"{key}{suffix}" for key in dict.fromkeys(keys) for suffix in SUFFIXES]
 
 
 def columns(sidecars: Iterable[Member]) -> dict[str, Any]:
@@ -75,19 +87,12 @@ def _released(
 ) -> Iterator[tuple[Member, list[Member]]]:
     while len(images) > keep:
         name, content = images.popleft()
-        keys = (_sample(name), stem(name))
-        places = [f"{key}{suffix}" for key in dict.fromkeys(keys) for suffix in SUFFIXES]
-        yield (name, content), [found[place] for place in places if place in found]
+        yield (name, content), [found[one] for one in places(name) if one in found]
 
 
 def _sample(name: str) -> str:
     path = PurePosixPath(name)
     return str(path.with_name(path.name.partition(".")[0] or path.name))
-
-
-def _place(name: str) -> str:
-    path = PurePosixPath(name)
-    return f"{path.with_suffix('')}{path.suffix.lower()}"
 
 
 def _parsed(path: PurePosixPath, content: bytes | ImageError) -> dict[str, Any]:

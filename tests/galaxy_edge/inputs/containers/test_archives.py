@@ -81,12 +81,37 @@ def test_columns_are_keys_of_the_json_beside_an_image(tmp_path: Path, suffix: st
         }
         files |= sample if order == "after" else dict(reversed(sample.items()))
     path = packed(tmp_path / f"x{suffix}", files)
-    sources = read(path, Layout(id_column="objid", keep=("ra", "cls", "dec")))
+    sources = read(path, Layout(id_column="objid", keep=("ra", "cls")))
     assert [source.id for source in sources] == [str(10**18 + number) for number in range(3)]
     assert [source.kept for source in sources] == [
-        {"ra": 1.5, "cls": str(number), "dec": None} for number in range(3)
+        {"ra": 1.5, "cls": str(number)} for number in range(3)
     ]
     assert [source.id for source in read(path)] == ["s/000", "s/001", "s/002"]
+
+
+def test_in_a_zip_the_json_may_be_anywhere(tmp_path: Path):
+    names = ["b.png", "a.x.png", "a.y.png", "a.JSON", "b.json"]
+    path = packed(tmp_path / "x.zip", {n: f'{{"n": "{n[0]}"}}'.encode() for n in names})
+    sources = read(path, Layout(id_column="n"))
+    assert [source.id for source in sources] == ["b", "a", "a"]
+    assert [str(source.path).partition("#")[2] for source in sources] == names[:3]
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".zip"])
+def test_a_column_that_no_image_has_is_an_error(tmp_path: Path, suffix: str):
+    files = {"1.png": b"x", "1.json": b'{"n": 1}', "2.png": b"y"}
+    path = packed(tmp_path / f"x{suffix}", files)
+    *images, last = read(path, Layout(id_column="m", keep=("n", "o")))
+    assert [(source.id, source.kept["n"]) for source in images] == [
+        (f"{path}#1.png", 1), (f"{path}#2.png", None),
+    ]  # fmt: skip
+    assert last.path == str(path)
+    assert "after 2 images: no image has the column m, o" in str(last.content)
+    # In a tar, the files of one image stand together.
+    apart = {"1.png": b"x", "2.png": b"y", "1.json": b'{"n": 1}', "2.json": b'{"n": 2}'}
+    sources = read(packed(path, apart), Layout(id_column="n"))
+    assert [source.id for source in sources[:2]] != ["1", "2"] or suffix == ".zip"
+    assert bool(faults(sources)) == (suffix == ".tar")
 
 
 def test_samples_with_several_images_and_names_with_dots(tmp_path: Path):
@@ -261,3 +286,56 @@ def test_an_archive_gives_the_scores_of_its_files(tmp_path: Path, model_file: Pa
     rows = list(predictor.predict_many(members(str(path))))
     np.testing.assert_array_equal([row.score for row in rows], plain)
     assert [row.id for row in rows] == [*"abcdefg"]
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "w:xz", "w:bz2"])
+def test_a_compressed_tar_is_read_to_its_checksum(tmp_path: Path, mode: str):
+    """A changed byte may leave the images readable, with other pixels."""
+    content = tarred({"1.png": b"x" * 100, "2.png": b"y" * 100}, mode)
+    path = tmp_path / f"x.tar.{mode[2:]}"
+    path.write_bytes(content[:-6] + bytes(byte ^ 255 for byte in content[-6:]))
+    assert [source.path for source in faults(read(path))] == [str(path)]
+    path.write_bytes(content)
+    assert faults(read(path)) == []
+
+
+def test_a_wrong_checksum_of_gzip_is_found(tmp_path: Path):
+    content = bytearray(tarred({"1.png": b"x" * 100, "2.png": b"y" * 100}, "w:gz"))
+    content[-8] ^= 1  # of the CRC
+    (tmp_path / "x.tgz").write_bytes(content)
+    *images, last = read(tmp_path / "x.tgz")
+    assert len(images) == 2
+    assert "after 2 images: damaged or truncated: CRC check failed" in str(last.content)
+
+
+def test_archives_that_were_joined_are_an_error(tmp_path: Path):
+    path = tmp_path / "x.tar"
+    path.write_bytes(tarred({"1.png": b"x"}) + tarred({"2.png": b"y"}))
+    image, last = read(path)
+    assert (image.id, last.path) == ("1", str(path))
+    assert "after 1 images: more data follow the mark of its end" in str(last.content)
+
+
+def test_names_of_every_kind_are_members_and_never_files(tmp_path: Path, model_file: Path):
+    """Nothing is written, and nothing outside the archive is read."""
+    from galaxy_edge import Predictor, inputs
+
+    (tmp_path / "secret.png").write_bytes(encoded(galaxy(9)))
+    names = [
+        "../secret.png", str(tmp_path / "secret.png"), "./a.png", "a//b.png", "\u2603/\u00fc.png",
+        "a b\n.png", "C:\\x.png", "d" * 150 + "/" + "e" * 90 + ".png", "x.fits[SCI].png",
+    ]  # fmt: skip
+    content = encoded(galaxy(3))
+    expected = Predictor(model_file).predict(content).score
+    for suffix in (".tar", ".zip"):
+        path = packed(tmp_path / f"x{suffix}", dict.fromkeys(names, content))
+        rows = list(Predictor(model_file).predict_many(inputs.open(path)))
+        assert [row.score for row in rows] == [expected] * len(names)
+        assert [row.path for row in rows] == [f"{path}#{name}" for name in names]
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["secret.png", "x.tar", "x.zip"]
+
+
+def test_hidden_members_and_those_of_macos_are_skipped(tmp_path: Path):
+    names = ["d/", "d/k.png", "__MACOSX/d/._k.png", "d/.DS_Store", "._k.png", ".git/x.png"]
+    path = packed(tmp_path / "x.zip", {name: b"" if name[-1] == "/" else b"x" for name in names})
+    assert [source.id for source in read(path)] == ["d/k"]
