@@ -24,6 +24,8 @@ from galaxy_edge.inputs.preprocessing import Stretch
 from galaxy_edge.inputs.source import Stamp
 
 _COLOURS = (1, 3)
+#: Axes of this length are colours, or a list of pixels: no image is so narrow.
+_NARROW = 4
 
 
 def rgb(stamp: Stamp, stretch: Stretch, notes: list[str]) -> Image.Image:
@@ -45,6 +47,15 @@ def rgb(stamp: Stamp, stretch: Stretch, notes: list[str]) -> Image.Image:
         )
     planes = _planes(stamp)
     check_size(planes.shape[2], planes.shape[1])
+    if min(planes.shape[1:]) <= _NARROW < max(planes.shape[1:]):
+        raise ImageError(
+            f"not an image: its shape is {_shape(pixels)}, and no image is so narrow; check the "
+            "order of the axes"
+        )
+    if planes.size > 1 and (planes == planes.flat[0]).all():
+        notes.append(f"all its pixels are {planes.flat[0]:g}, as where there are no data")
+    if stamp.bands and len(stamp.bands) != len(planes):
+        raise ImageError(f"it has {len(planes)} bands and {len(stamp.bands)} names of bands")
     if stamp.bands:
         header = {f"BAND{place}": name for place, name in enumerate(stamp.bands)}
         planes = cubes.planes(planes, header, stretch.bands, notes)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,9 @@ _ARRAYS, _BANDS = ("_array", "_flux"), "_band"
 #: Bytes that are read at once, if the chunks of the file are not larger; and the largest chunks
 #: that are read whole. Of larger ones, every image unpacks the chunk again.
 _BLOCK, _LARGEST = 2**22, 2**28
+
+#: Axes of this length are colours: no image is so narrow.
+_NARROW = 4
 
 #: A group of HDF5 or Zarr, or the arrays of one by their names.
 Group = Mapping[str, Any]
@@ -84,7 +88,8 @@ def _found(root: Group, dataset: str | None) -> tuple[Group, str]:
         raise ImageError(f"there is no array {dataset}: a part of this name is not a group")
     stacks = [name for name in _arrays(group) if len(group[name].shape) > 2]
     if len(stacks) != 1:
-        has = ", ".join(stacks or _arrays(group)) or "no arrays"
+        groups = [f"{name}/" for name in group if not _is_array(group[name])]
+        has = ", ".join(stacks or _arrays(group) or groups) or "no arrays"
         raise ImageError(
             "name the array with the images after a colon, such as "
             f"cube.h5:{stacks[0] if stacks else 'images'}; it has {has}"
@@ -102,10 +107,21 @@ def _arrays(group: Group) -> list[str]:
 
 def _check(array: Any, *, named: bool) -> None:
     shape = array.shape
+    # HDF5 would give the pixels of a missing part the fill value.
+    parts = array.virtual_sources() if getattr(array, "is_virtual", False) else ()
+    for name in dict.fromkeys(part.file_name for part in parts):
+        # A dot is the file itself, and a percent sign begins a number.
+        if "%" not in name and not (Path(array.file.filename).parent / name).exists():
+            raise ImageError(f"a part of the array is missing: there is no file {name}")
     if len(shape) not in (3, 4) or 0 in shape[1:]:
         raise ImageError(
             f"not images: the shape of the array is {' x '.join(map(str, shape)) or 'empty'}; it "
             "must be N x H x W, N x H x W x 3 or N x 3 x H x W"
+        )
+    if len(shape) == 3 and shape[2] <= _NARROW < shape[1]:
+        raise ImageError(
+            f"not images: the shape of the array is {' x '.join(map(str, shape))}, as of a single "
+            "image with colours; images of N x H x W x 3 have four axes"
         )
     if len(shape) == 4 and not named and 3 not in (shape[1], shape[3]) and 1 not in shape[1::2]:
         raise ImageError(
@@ -131,12 +147,21 @@ def _bands(group: Group, name: str, count: int) -> Any | None:
         if name.endswith(ending) and other in group:
             # One list for all images, or one for each.
             names = group[other]
-            return np.broadcast_to(names[:], (count, *names.shape)) if names.ndim == 1 else names
+            planes = 1 if len(group[name].shape) == 3 else group[name].shape[1]
+            if names.shape == (count, planes) or (planes == 1 and names.shape == (count,)):
+                return names
+            # One list for all images.
+            if names.shape == (planes,):
+                return np.broadcast_to(names[:], (count, planes))
+            raise ImageError(
+                f"the array {other} has the shape {names.shape}, but there are {count} images of "
+                f"{planes} bands"
+            )
     return None
 
 
 def _texts(bands: Any, place: int) -> tuple[str, ...]:
-    return tuple(str(identifier(one)) for one in bands[place])
+    return tuple(str(identifier(one)) for one in np.atleast_1d(bands[place]))
 
 
 def _step(array: Any) -> int:

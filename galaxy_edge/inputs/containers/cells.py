@@ -92,8 +92,6 @@ def _named(pixels: npt.NDArray[Any], names: Any) -> Stamp:
     names = (names,) if isinstance(names, str) else tuple(map(str, names))
     if pixels.ndim == 2:
         pixels = pixels[None]
-    if len(names) != len(pixels):
-        raise ImageError(f"it has {len(pixels)} bands and {len(names)} names of bands")
     return Stamp(pixels, names)
 
 
