@@ -26,6 +26,8 @@ from galaxy_edge.inputs.source import Stamp
 _COLOURS = (1, 3)
 #: Axes of this length are colours, or a list of pixels: no image is so narrow.
 _NARROW = 4
+#: Share of pixels without a value that is worth a note.
+_MISSING = 0.1
 
 
 def rgb(stamp: Stamp, stretch: Stretch, notes: list[str]) -> Image.Image:
@@ -52,8 +54,7 @@ def rgb(stamp: Stamp, stretch: Stretch, notes: list[str]) -> Image.Image:
             f"not an image: its shape is {_shape(pixels)}, and no image is so narrow; check the "
             "order of the axes"
         )
-    if planes.size > 1 and (planes == planes.flat[0]).all():
-        notes.append(f"all its pixels are {planes.flat[0]:g}, as where there are no data")
+    _note_missing(planes, notes)
     if stamp.bands and len(stamp.bands) != len(planes):
         raise ImageError(f"it has {len(planes)} bands and {len(stamp.bands)} names of bands")
     if stamp.bands:
@@ -82,6 +83,15 @@ def _planes(stamp: Stamp) -> npt.NDArray[Any]:
             "colours (3) or a single band (1)"
         )
     return pixels if first else np.moveaxis(pixels, 2, 0)
+
+
+def _note_missing(planes: npt.NDArray[Any], notes: list[str]) -> None:
+    """Warn of an image that has a verdict although much of it is missing."""
+    if planes.size > 1 and (planes == planes.flat[0]).all():
+        notes.append(f"all its pixels are {planes.flat[0]:g}, as where there are no data")
+    share = 1 - np.count_nonzero(np.isfinite(planes)) / planes.size
+    if share >= _MISSING:
+        notes.append(f"{share:.0%} of its pixels have no value")
 
 
 def _note_range(planes: npt.NDArray[Any], notes: list[str]) -> None:

@@ -142,6 +142,8 @@ def _fits(path: Path, choose: _Choose, *, typed: bool) -> Iterator[dict[str, Any
 
 
 def _check(path: Path, columns: Sequence[str], found: Sequence[str]) -> None:
+    if twice := [name for name in dict.fromkeys(columns) if [*found].count(name) > 1]:
+        raise UsageError(f"{path} has several columns called {twice[0]}; rename all but one")
     if missing := [name for name in columns if name not in found]:
         raise UsageError(
             f"{path} has no column {' and none called '.join(missing)}; it has {', '.join(found)}"

@@ -69,7 +69,7 @@ class _Band:
             (rows, columns), _ = overlap_slices((height, width), (size, size), (y, x), "strict")
         except (NoOverlapError, PartialOverlapError) as error:
             raise ImageError(
-                f"off the edge: a stamp of {size} x {size} pixels at x = {x:.1f}, y = {y:.1f} "
+                f"off the edge: a stamp of {size} x {size} pixels at x = {x:.7g}, y = {y:.7g} "
                 f"is not completely on the image of {width} x {height} pixels"
             ) from error
         raw = cubes.planes(self._raw(rows, columns), self._header, bands, self.notes)
