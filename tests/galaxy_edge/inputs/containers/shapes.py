@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from astropy.io import fits
 
 from tests.conftest import encoded, galaxy
@@ -99,6 +100,49 @@ def mosaic(folder: Path, count: int) -> Shape:
     )
 
 
+def hats(folder: Path, count: int) -> Shape:
+    """Three partitions; a row group of the second one is damaged, and the third is no Parquet."""
+    shape = parquet(folder, count)
+    table = pq.read_table(shape.path)
+    Path(shape.path).unlink()
+    root = folder / "hats" / "dataset"
+    for number in range(2):
+        part = root / f"Norder=1/Dir=0/Npix={number}.parquet"
+        part.parent.mkdir(parents=True, exist_ok=True)
+        half = table.slice(number * (count // 2), count // 2)
+        pq.write_table(half, part, row_group_size=5, compression="none", use_dictionary=False)
+    place = pq.read_metadata(part).row_group(0).column(0).data_page_offset
+    content = bytearray(part.read_bytes())
+    content[place : place + 20] = bytes(20)
+    part.write_bytes(content)
+    (part.parent / "Npix=2.parquet").write_bytes(b"PAR1 nothing")
+    (root / "_metadata").write_bytes(b"nothing")
+    return Shape(f"{folder}/hats", shape.options)
+
+
+def zarr_store(folder: Path, count: int) -> Shape:
+    zarr = pytest.importorskip("zarr")
+    images = np.stack([galaxy(seed % 20) for seed in range(count)])
+    root = zarr.open_group(folder / "x.zarr", mode="w", zarr_format=2)
+    root.create_array("images", data=images, chunks=(3, 20, 20, 3))
+    root.create_array("ids", data=np.arange(count) + 10**18)
+    (folder / "x.zarr/images/2.0.0.0").write_bytes(b"damaged")
+    return Shape(f"{folder}/x.zarr:images", ("--keep", "ids"))
+
+
+def compressed(folder: Path, count: int) -> Shape:
+    """A compressed tar that ends too soon."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz", compresslevel=1) as archive:
+        for name, content in _samples(count).items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    (folder / "x.tar.gz").write_bytes(stream.getvalue()[:-4_000])
+    return Shape(f"{folder}/x.tar.gz", ("--id-column", "objid", "--keep", "mag"))
+
+
 SHAPES: dict[str, Callable[[Path, int], Shape]] = {
-    "parquet": parquet, "tar": tar, "zip": zipped, "hdf5": hdf5, "mosaic": mosaic,
+    "parquet": parquet, "hats": hats, "tar": tar, "tar.gz": compressed, "zip": zipped,
+    "hdf5": hdf5, "zarr": zarr_store, "mosaic": mosaic,
 }  # fmt: skip

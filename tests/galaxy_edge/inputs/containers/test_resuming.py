@@ -35,8 +35,14 @@ def test_every_row_has_a_place_of_its_own(kind: str, tmp_path: Path, model_file:
     assert len({row["id"] for row in rows}) == len(rows)
     assert [row for row in rows if row["status"] == "error" and row["score"] is not None] == []
     last = rows[-1]
-    assert (last["path"] == shape.path) == (kind == "tar"), "only the tar is cut off"
-    if kind == "tar":
+    is_cut = kind in ("tar", "tar.gz")
+    assert (last["path"] == shape.path) == is_cut, "only the tars are cut off"
+    if kind == "hats":
+        errors = {row["path"]: row["error"] for row in rows if row["status"] == "error"}
+        folder = f"{shape.path}/dataset/Norder=1/Dir=0"
+        assert "rows 0 to 4 cannot be read" in errors[f"{folder}/Npix=1.parquet#0-4"]
+        assert "damaged" in errors[f"{folder}/Npix=2.parquet"]
+    if is_cut:
         assert last["error"].startswith(f"after {len(rows) - 1} images: damaged or truncated")
 
 
@@ -93,8 +99,8 @@ def killed(command: list[str], output: Path, rows: int) -> bool:
 @pytest.mark.parametrize(
     ("kind", "suffix"),
     [
-        ("parquet", "parquet"), ("tar", "jsonl"), ("zip", "csv"), ("hdf5", "jsonl"),
-        ("mosaic", "csv"),
+        ("parquet", "parquet"), ("hats", "jsonl"), ("tar", "jsonl"), ("tar.gz", "fits"),
+        ("zip", "csv"), ("hdf5", "jsonl"), ("zarr", "csv"), ("mosaic", "csv"),
     ],
 )  # fmt: skip
 def test_a_run_that_is_killed_at_random_and_resumed(
@@ -104,10 +110,11 @@ def test_a_run_that_is_killed_at_random_and_resumed(
     begun = [*COMMAND, shape.path, *shape.options, "-m", str(model_file), "-q", "-o"]
     whole, output = tmp_path / f"whole.{suffix}", tmp_path / f"rows.{suffix}"
     assert subprocess.run([*begun, whole], check=False).returncode == 1
-    journal = output.with_name(f"{output.name}.partial") if suffix == "parquet" else output
+    in_place = suffix in ("jsonl", "csv")
+    journal = output if in_place else output.with_name(f"{output.name}.partial")
     chance = random.Random(kind)  # noqa: S311 - another place for each kind
     kills = 0
-    for rows in sorted(chance.sample(range(5, 1500), 3)):
+    for rows in sorted(chance.sample(range(1500), 4)):
         kills += killed([*begun, str(output), "--resume"], journal, rows)
     assert kills, "no run was killed before its end"
     assert subprocess.run([*begun, output, "--resume"], check=False).returncode == 1
