@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -31,9 +31,6 @@ from galaxy_edge.cli.options import (
     Threshold,
 )
 from galaxy_edge.cli.progress import ticking
-
-if TYPE_CHECKING:
-    from galaxy_edge.results import Prediction
 
 _INTERVALS = "Intervals"
 _LABELS = "Labels in a container"
@@ -188,15 +185,16 @@ def evaluate(
         if form is None:
             print(output, file=out)
     odd = (one for outliers in evaluation.outliers for one in outliers.unreadable)
-    if failed := (*evaluation.unreadable, *odd):
+    failed = [f"{one.path}: {one.error}" for one in (*evaluation.unreadable, *odd)]
+    if failed := [*labelled.faults, *failed]:
         _list_unreadable(failed)
         raise typer.Exit(1)
 
 
-def _list_unreadable(failed: Sequence[Prediction]) -> None:
+def _list_unreadable(failed: Sequence[str]) -> None:
     from galaxy_edge.outputs.text import printable
 
     for one in failed[:_LISTED]:
-        print(f"galaxy-edge: {printable(f'{one.path}: {one.error}')}", file=sys.stderr)
+        print(f"galaxy-edge: {printable(one)}", file=sys.stderr)
     if (more := len(failed) - _LISTED) > 0:
         print(f"galaxy-edge: and {more} more images that cannot be read", file=sys.stderr)

@@ -80,9 +80,11 @@ class Labelled:
         folders: the class folders that exist.
         split: the chosen split; None if the class folders are directly in the data folder.
         sources: in the order of the classes, then sorted by name.
-        notes: a sentence for each folder without images.
+        notes: a sentence for each folder without images, and for each kind of image left out.
         container: holds the images; None for folders.
         outliers: images of no class.
+        faults: a sentence for each image or part of a container that cannot be read and whose
+            class is not known.
     """
 
     folders: tuple[Path, ...]
@@ -91,6 +93,7 @@ class Labelled:
     notes: tuple[str, ...]
     container: LabelledContainer | None = None
     outliers: tuple[OutlierSource, ...] = ()
+    faults: tuple[str, ...] = ()
 
     @property
     def images(self) -> tuple[tuple[Input, ...], ...]:
@@ -255,6 +258,7 @@ def find_in(
     labels = {name.casefold(): label for label, name in enumerate(classes)}
     found: dict[tuple[int, str], list[Input]] = {}
     others: Counter[str] = Counter()
+    faults: list[str] = []
     odd: dict[str, list[Input]] = {}
     for source in container.sources([] if source_column is None else [source_column]):
         if columns.split is not None and not _is(source.kept[columns.split], str(split)):
@@ -267,25 +271,25 @@ def find_in(
             odd.setdefault(own or OUTLIERS, []).append(member)
             continue
         if label is None:
-            fault = source.content if isinstance(source.content, ImageError) else None
-            others[f"{source.path}: {fault}" if fault and not name else name] += 1
+            if isinstance(source.content, ImageError) and not name:
+                faults.append(f"{source.path}: {source.content!s}")
+            else:
+                others[name] += 1
             continue
         found.setdefault((label, own or classes[label]), []).append(member)
     left_out = [
         f"{count:,} images with the class {name or '(none)'} are left out; the model has "
         f"{', '.join(classes)}"
-        if ": " not in name
-        else name
         for name, count in others.most_common()
     ]
     if not found:
-        raise DatasetError(container.path, left_out or ["it has no images"])
+        raise DatasetError(container.path, [*left_out, *faults] or ["it has no images"])
     sources = [
         LabelledSource(name, label, tuple(images))
         for (label, name), images in sorted(found.items())
     ]
     outliers = tuple(OutlierSource(name, tuple(images)) for name, images in sorted(odd.items()))
-    return Labelled((), split, tuple(sources), tuple(left_out), container, outliers)
+    return Labelled((), split, tuple(sources), tuple(left_out), container, outliers, tuple(faults))
 
 
 def _is(value: object, name: str) -> bool:

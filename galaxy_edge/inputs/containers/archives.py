@@ -167,12 +167,20 @@ def _zip(file: IO[bytes], *, wanted: bool) -> Iterator[tuple[Member, list[Member
             if not info.is_dir() and _is_wanted(info.filename, wanted=wanted)
         ]
         # Unlike in a tar, a sidecar file can be anywhere.
-        others = {place(one.filename): one for one in infos if not has_image_suffix(one.filename)}
+        others: dict[str, list[zipfile.ZipInfo]] = {}
+        for info in infos:
+            if not has_image_suffix(info.filename):
+                others.setdefault(place(info.filename), []).append(info)
         for info in infos:
             if has_image_suffix(info.filename):
                 beside = [others[one] for one in places(info.filename) if one in others]
-                sidecars = [(one.filename, _unzipped(archive, one)) for one in beside]
+                sidecars = [(some[0].filename, _only(archive, some)) for some in beside]
                 yield (info.filename, _unzipped(archive, info)), sidecars
+
+
+def _only(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> bytes | ImageError:
+    """The content of the only member with a name."""
+    return _unzipped(archive, infos[0]) if len(infos) == 1 else ImageError("several have this name")
 
 
 def _unzipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | ImageError:

@@ -37,17 +37,22 @@ def stem(name: str) -> str:
 def paired(members: Iterable[Member]) -> Iterator[tuple[Member, list[Member]]]:
     """Each image of an archive with its sidecar files.
 
+    A name that comes again begins another sample.
+
     Args:
         members: images and sidecar files, those of a sample together.
     """
     images: deque[Member] = deque()
     found: dict[str, Member] = {}
+    names: deque[str] = deque(maxlen=_HELD * (1 + len(SUFFIXES)))
     current = None
     for name, content in members:
-        if (sample := _sample(name)) != current:
+        if (sample := _sample(name)) != current or place(name) in names:
             yield from _released(images, found, keep=0)
             found.clear()
+            names.clear()
             current = sample
+        names.append(place(name))
         if has_image_suffix(name):
             images.append((name, content))
             yield from _released(images, found, keep=_HELD)

@@ -97,6 +97,27 @@ def test_in_a_zip_the_json_may_be_anywhere(tmp_path: Path):
     assert [str(source.path).partition("#")[2] for source in sources] == names[:3]
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("order", ["image first", "image last"])
+def test_samples_of_one_name_keep_their_own_columns(tmp_path: Path, order: str):
+    members = [("s.png", b"0"), ("s.json", b'{"n": 0}'), ("s.png", b"1"), ("s.json", b'{"n": 1}')]
+    if order == "image last":
+        members = [members[place] for place in (1, 0, 3, 2)]
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        for name, content in members:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    found = read(tmp_path / "x.tar", Layout(keep=("n",)))
+    assert [(source.content, source.kept["n"]) for source in found] == [(b"0", 0), (b"1", 1)]
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as packed_too:
+        for name, content in members:
+            packed_too.writestr(name, content)
+    # The directory of a zip does not say which belong together.
+    for source in read(tmp_path / "x.zip", Layout(keep=("n",))):
+        assert "its s.json cannot be read: several have this name" in str(source.content)
+
+
 @pytest.mark.parametrize("suffix", [".tar", ".zip"])
 def test_a_column_that_no_image_has_is_an_error(tmp_path: Path, suffix: str):
     files = {"1.png": b"x", "1.json": b'{"n": 1}', "2.png": b"y"}

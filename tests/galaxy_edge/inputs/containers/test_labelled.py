@@ -58,6 +58,45 @@ def tar(folder: Path) -> Path:
     return path
 
 
+def zipped(folder: Path) -> Path:
+    import zipfile
+
+    with zipfile.ZipFile(folder / "x.zip", "w") as archive:
+        for number, file in enumerate(FILES):
+            archive.writestr(f"images/{number:03}.png", file)
+        for number, name in enumerate(NAMES):
+            archive.writestr(f"images/{number:03}.cls", f"{name}\n")
+    return folder / "x.zip"
+
+
+def repeated(folder: Path) -> Path:
+    """A tar in which all images have one name."""
+    with tarfile.open(folder / "x.tar", "w") as archive:
+        for file, name in zip(FILES, NAMES, strict=True):
+            for suffix, content in ((".png", file), (".cls", name.encode())):
+                member = tarfile.TarInfo(f"stamp{suffix}")
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+    return folder / "x.tar"
+
+
+def partitions(folder: Path) -> Path:
+    table = pq.read_table(parquet(folder))
+    for part in range(3):
+        path = folder / f"hats/dataset/Norder=0/Npix={part}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table.slice(16 * part, 16), path)
+    return folder / "hats"
+
+
+def zarr_store(folder: Path) -> Path:
+    zarr = pytest.importorskip("zarr")
+    root = zarr.open_group(folder / "x.zarr", mode="w", zarr_format=2)
+    root.create_array("images", data=np.stack(PICTURES))
+    root.create_array("labels", data=np.array(NAMES))
+    return Path(f"{folder}/x.zarr:images")
+
+
 def mosaic(folder: Path) -> tuple[Path, Path]:
     """All images in one FITS file, 8 in a row, and the places of their centres."""
     rows = [np.hstack(PICTURES[start : start + 8]) for start in range(0, COUNT, 8)]
@@ -65,6 +104,14 @@ def mosaic(folder: Path) -> tuple[Path, Path]:
     places = [f"{20 * (n % 8) + 9.5},{20 * (n // 8) + 9.5},{name}" for n, name in enumerate(NAMES)]
     (folder / "c.csv").write_text("\n".join(["x,y,type", *places]) + "\n")
     return folder / "m.fits", folder / "c.csv"
+
+
+OPTIONS = {
+    parquet: ["--image-column", "image", "--label-column", "type"],
+    partitions: ["--image-column", "image", "--label-column", "type"],
+    tar: ["--label-column", "type"], zipped: ["--label-column", "cls"],
+    repeated: ["--label-column", "cls"], hdf5: [], zarr_store: [],
+}  # fmt: skip
 
 
 def data_of(run: Path) -> dict:
@@ -97,14 +144,12 @@ def from_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
-@pytest.mark.parametrize("kind", ["parquet", "tar"])
+@pytest.mark.parametrize("kind", [parquet, partitions, tar, zipped, repeated])
 def test_a_container_of_files_trains_the_network_of_the_files(
-    tmp_path: Path, cli: Cli, from_files: Path, kind: str
+    tmp_path: Path, cli: Cli, from_files: Path, kind: Callable[[Path], Path]
 ):
-    data = {"parquet": parquet, "tar": tar}[kind](tmp_path)
-    options = ["--image-column", "image"] if kind == "parquet" else []
     run = tmp_path / "run"
-    code, _, err = cli("train", data, *options, "--label-column", "type", "-o", run, *SHORT)
+    code, _, err = cli("train", kind(tmp_path), *OPTIONS[kind], "-o", run, *SHORT)
     assert code == 0, err
     assert files_of(run) == files_of(from_files)
     assert data_of(run)["digest"] == data_of(from_files)["digest"]
@@ -114,15 +159,18 @@ def test_a_container_of_files_trains_the_network_of_the_files(
     assert (run / "batches.csv").read_text() == (from_files / "batches.csv").read_text()
 
 
-def test_arrays_have_their_labels_beside_them(tmp_path: Path, cli: Cli):
-    data = hdf5(tmp_path)
+@pytest.mark.parametrize("kind", [hdf5, zarr_store])
+def test_arrays_have_their_labels_beside_them(
+    tmp_path: Path, cli: Cli, kind: Callable[[Path], Path]
+):
+    data = kind(tmp_path)
     run = tmp_path / "run"
     code, _, err = cli("train", data, "-o", run, *SHORT)
     assert code == 0, err
     counts = data_of(run)["counts"]
     assert sum(counts[split][name] for split in counts for name in counts[split]) == COUNT
     paths = [item["path"] for items in data_of(run)["files"].values() for item in items]
-    assert sorted(paths) == sorted(f"cube.h5:images#{number}" for number in range(COUNT))
+    assert sorted(paths) == sorted(f"{data.name}#{number}" for number in range(COUNT))
 
 
 def test_a_column_of_splits_and_a_resumed_run(tmp_path: Path, cli: Cli):
@@ -191,7 +239,7 @@ def test_missing_and_contradicting_options(tmp_path: Path, cli: Cli):
         assert reason in err
 
 
-@pytest.mark.parametrize("kind", [parquet, hdf5, tar])
+@pytest.mark.parametrize("kind", OPTIONS)
 def test_an_evaluation_of_a_container_equals_that_of_its_folders(
     tmp_path: Path, cli: Cli, model_file: Path, kind: Callable[[Path], Path]
 ):
@@ -200,12 +248,8 @@ def test_an_evaluation_of_a_container_equals_that_of_its_folders(
         (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / name / f"{number:03}.png").write_bytes(file)
     data = kind(tmp_path)
-    options = {
-        parquet: ["--image-column", "image", "--label-column", "type"], hdf5: [],
-        tar: ["--label-column", "type"],
-    }[kind]  # fmt: skip
     found = []
-    for arguments in ([folder], [data, *options]):
+    for arguments in ([folder], [data, *OPTIONS[kind]]):
         report = tmp_path / "report"
         code, out, err = cli(
             "evaluate", *arguments, "-m", model_file, "-o", report, "--format", "json", "-q"
@@ -242,3 +286,40 @@ def test_classes_that_the_model_lacks_are_noted(tmp_path: Path, cli: Cli, model_
     assert code == 0
     assert "5 images with the class star are left out; the model has Fake, Real" in err
     assert json.loads(out)["data"]["images"] == COUNT - 5
+
+
+def test_an_evaluation_of_a_damaged_container_is_not_silent(
+    tmp_path: Path, cli: Cli, model_file: Path
+):
+    data = tar(tmp_path)
+    content = data.read_bytes()
+    data.write_bytes(content[: len(content) // 2])
+    arguments = [data, "--label-column", "type", "-m", model_file, "--format", "json", "-q"]
+    code, out, err = cli("evaluate", *arguments)
+    assert code == 1
+    assert f"{data}: after " in err
+    assert "damaged or truncated" in err
+    assert 10 < json.loads(out)["data"]["images"] < COUNT
+
+
+def test_training_on_a_damaged_container_says_so(tmp_path: Path, cli: Cli):
+    data = tar(tmp_path)
+    content = data.read_bytes()
+    data.write_bytes(content[: len(content) // 2])
+    arguments = ["train", data, "--label-column", "type", "-o", tmp_path / "run", *SHORT]
+    code, _, err = cli(*arguments)
+    assert code == 2
+    assert f"{data}: after " in err or f"row 25: {data}" in err
+    assert "damaged or truncated" in err
+
+
+def test_a_container_that_shrinks_between_two_readings(tmp_path: Path):
+    layout, columns = Layout(image_column="image"), Columns(None, "type")
+    container = LabelledContainer(str(parquet(tmp_path)), layout, columns)
+    files = container.catalogue().splits["Train"]
+    pq.write_table(pq.read_table(tmp_path / "x.parquet").slice(0, 40), tmp_path / "x.parquet")
+    found = [*container.of(files)]
+    assert [Path(str(source.path)) for source in found] == [file.path for file in files]
+    gone = [source for source in found if "no longer has it" in str(source.content)]
+    assert gone
+    assert all(int(str(source.path).rpartition("#")[2]) >= 40 for source in gone)
