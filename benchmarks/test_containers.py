@@ -64,7 +64,26 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with zipfile.ZipFile(root / "x.zip", "w") as archive:
         for number, content in enumerate(contents):
             archive.writestr(f"{number:04}.png", content)
+    write_pixels(root, np.stack([np.asarray(Image.open(path).convert("RGB")) for path in paths]))
     return root
+
+
+def write_pixels(root: Path, images: np.ndarray) -> None:
+    """The pixels of images [N, H, W, 3] as an HDF5 array, a Zarr array and a mosaic."""
+    import h5py  # noqa: PLC0415 - extras
+    import zarr  # noqa: PLC0415
+    from astropy.io import fits  # noqa: PLC0415
+
+    with h5py.File(root / "x.h5", "w") as file:
+        file.create_dataset("images", data=images, chunks=(8, *images.shape[1:]))
+    group = zarr.open_group(root / "x.zarr", mode="w")
+    group.create_array("images", data=images, chunks=(8, *images.shape[1:]))
+    size = images.shape[1]
+    rows = [np.hstack(images[place : place + 20]) for place in range(0, len(images), 20)]
+    fits.writeto(root / "mosaic.fits", np.moveaxis(np.vstack(rows), 2, 0).astype(np.int16))
+    centre = (size - 1) / 2
+    places = [f"{size * (n % 20) + centre},{size * (n // 20) + centre}" for n in range(len(images))]
+    (root / "places.csv").write_text("x,y\n" + "\n".join(places) + "\n")
 
 
 def write_parquet(path: Path, contents: Iterable[bytes]) -> None:
@@ -93,13 +112,16 @@ def seconds(work: Callable[[], object]) -> float:
     ("name", "options", "goal"),
     [
         ("x.parquet", {"image_column": "image", "id_column": "id"}, GOAL), ("x.tar", {}, GOAL),
-        ("x.tar.gz", {}, None), ("x.zip", {}, None),
+        ("x.tar.gz", {}, None), ("x.zip", {}, None), ("x.h5:images", {}, None),
+        ("x.zarr:images", {}, None), ("mosaic.fits", {"catalogue": "places.csv", "size": 150}, None),
     ],
 )  # fmt: skip
 def test_a_container_takes_the_time_of_its_files(
     benchmark: Any, folder: Path, name: str, options: dict[str, Any], goal: float | None
 ):
     predictor = Predictor(device="cpu")
+    if "catalogue" in options:
+        options = options | {"catalogue": str(folder / options["catalogue"])}
     ratios = []
 
     def both() -> None:

@@ -41,8 +41,16 @@ def plain(value: Any) -> Kept:
         return value.decode("utf-8", "backslashreplace")
     if isinstance(value, (dict, list, tuple, np.ndarray)):
         value = value.tolist() if isinstance(value, np.ndarray) else value
-        return json.dumps(value, default=str)
+        return _json(value)
     return str(value)
+
+
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value, default=plain, allow_nan=False)
+    except ValueError:  # NaN or infinity
+        finite = json.loads(json.dumps(value, default=plain), parse_constant=lambda name: None)
+        return json.dumps(finite)
 
 
 def identifier(value: Any) -> str | None:

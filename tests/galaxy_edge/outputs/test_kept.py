@@ -191,7 +191,8 @@ def test_plain_files_have_empty_own_columns(model_file: Path, cli: Cli):
         (np.array(3), 3), (float("nan"), None), (np.float64("inf"), None), (np.ma.masked, None),
         (b"M51", "M51"), (b"\xff", "\\xff"), ([1, 2], "[1, 2]"), ({"a": None}, '{"a": null}'),
         (np.array([1.5, 2.5]), "[1.5, 2.5]"), (np.datetime64("2026-01-02"), "2026-01-02"),
-        (np.str_("x"), "x"), (np.bytes_(b"x"), "x"),
+        (np.str_("x"), "x"), (np.bytes_(b"x"), "x"), ([1.5, float("nan")], "[1.5, null]"),
+        ({"a": b"x", "b": float("inf")}, '{"a": "x", "b": null}'),
     ],
 )  # fmt: skip
 def test_values_become_plain(value: object, expected: Kept):
