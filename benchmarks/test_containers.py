@@ -113,7 +113,8 @@ def seconds(work: Callable[[], object]) -> float:
     [
         ("x.parquet", {"image_column": "image", "id_column": "id"}, GOAL), ("x.tar", {}, GOAL),
         ("x.tar.gz", {}, None), ("x.zip", {}, None), ("x.h5:images", {}, None),
-        ("x.zarr:images", {}, None), ("mosaic.fits", {"catalogue": "places.csv", "size": 150}, None),
+        ("x.zarr:images", {}, None),
+        ("mosaic.fits", {"catalogue": "places.csv", "size": 150}, None),
     ],
 )  # fmt: skip
 def test_a_container_takes_the_time_of_its_files(
