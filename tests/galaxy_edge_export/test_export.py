@@ -18,7 +18,6 @@ from galaxy_edge import Predictor
 from galaxy_edge.engine.session import Result
 from galaxy_edge.inputs.images import decode
 from galaxy_edge.inputs.preprocessing import Preprocessing
-from galaxy_edge.manifest import Manifest
 from galaxy_edge_export import gates, golden, quantize
 from galaxy_edge_export.convert import OPSET
 from galaxy_edge_export.images import calibration_sample
@@ -94,27 +93,6 @@ def test_golden_examples_score_as_recorded(int8_file: Path, model_file: Path):
         for example in examples:
             score = predictor.predict(example.png).score
             assert score == pytest.approx(example.scores[0], abs=1e-6)
-
-
-def test_golden_examples_span_the_scores_and_are_seeded():
-    def by_rank(images: np.ndarray) -> Result:
-        rank = images.mean((1, 2, 3)).argsort().argsort() / len(images)
-        return Result(np.stack([1 - rank, rank], axis=1).astype(np.float32))
-
-    manifest = Manifest(preprocessing=Preprocessing(size=24))
-    examples = golden.examples(by_rank, manifest)
-    assert golden.examples(by_rank, manifest) == examples
-    assert len({example.png for example in examples}) == 8
-    values = [example.scores[0] for example in examples]
-    np.testing.assert_allclose(values, np.linspace(0.1, 0.9, 8), atol=0.01)
-
-
-def test_a_network_with_constant_scores_still_has_eight_golden_examples():
-    manifest = Manifest(preprocessing=Preprocessing(size=24))
-    examples = golden.examples(
-        lambda images: Result(np.ones((len(images), 2), np.float32)), manifest
-    )
-    assert len({example.png for example in examples}) == 8
 
 
 def test_two_exports_of_one_run_are_identical(

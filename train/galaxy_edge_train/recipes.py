@@ -29,7 +29,7 @@ RECIPES: Mapping[NetworkKind, TrainConfig] = {
         schedule="one-cycle",
         average_weights=0.99,
         batch_size=48,
-        epochs=6,
+        epochs=16,
         patience=None,
         stop_at_accuracy=None,
     ),

@@ -4,7 +4,6 @@ import io
 import os
 import struct
 import zlib
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -127,42 +126,6 @@ def test_the_working_size_applies_to_each_axis():
     reduced = Image.fromarray(wide).resize((16, 10), Image.Resampling.LANCZOS)
     steps = Preprocessing(size=30, working_size=16)
     assert np.array_equal(decode(wide, steps), np.asarray(reduced.resize((30, 30), 0)))
-
-
-def smooth(width: int, height: int) -> np.ndarray:
-    """A slope in each channel."""
-    x, y = np.linspace(0, 255, width), np.linspace(0, 255, height)
-    red, green = np.meshgrid(x, y)
-    return np.stack([red, green, (red + green) / 2], axis=-1).astype(np.uint8)
-
-
-@given(
-    st.integers(1, 400), st.integers(1, 400), st.integers(16, 64), st.floats(1, 8),
-    st.sampled_from(["bilinear", "lanczos"]), st.none() | st.integers(16, 40),
-)  # fmt: skip
-def test_the_reducing_gap_averages_whole_pixels_and_changes_little(
-    width, height, size, gap, resize, working
-):
-    image = smooth(width, height)
-    steps = Preprocessing(size=size, resize=resize, working_size=working)
-    exact = decode(image, steps).astype(int)
-    fast = decode(image, replace(steps, reducing_gap=gap)).astype(int)
-    if max(width, height) < 2 * gap * min(size, working or size):
-        assert np.array_equal(fast, exact)
-    elif gap >= 3:
-        assert np.abs(fast - exact).mean() < 3
-
-
-def test_the_reducing_gap_is_pillows():
-    image = galaxy(1, 400)
-    expected = Image.fromarray(image).resize((32, 32), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    steps = Preprocessing(size=32, resize="lanczos", reducing_gap=3.0)
-    assert np.array_equal(decode(image, steps), np.asarray(expected))
-    exact = decode(image, Preprocessing(size=32, resize="lanczos"))
-    assert not np.array_equal(exact, np.asarray(expected))
-    # However the image is given.
-    assert np.array_equal(decode(encoded(image), steps), np.asarray(expected))
-    assert np.array_equal(decode(Image.fromarray(image), steps), np.asarray(expected))
 
 
 def test_grey_becomes_three_equal_channels():
