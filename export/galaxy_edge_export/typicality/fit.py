@@ -12,7 +12,7 @@ from galaxy_edge.inputs.labelled import LabelledFile
 from galaxy_edge_export import images
 from galaxy_edge_export.material import Material
 from galaxy_edge_export.typicality.description import Description, OpenClass, seen_statistics
-from galaxy_edge_export.typicality.gaussians import Familiar, familiar
+from galaxy_edge_export.typicality.gaussians import Familiar, familiar, fit
 from galaxy_edge_export.typicality.statistics import Statistics
 from galaxy_edge_export.typicality.view import View, view
 
@@ -26,6 +26,9 @@ FEW = 200
 FEWEST = 10
 #: More images of a source take time and change little.
 _MOST = 4000
+#: A source of an open class counts if at least `_UNLIKE` of the closed class are less usual in it
+#: than all but `_ODDEST` of its own images.
+_ODDEST, _UNLIKE = 0.01, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,28 +70,78 @@ def fit_typicality(
     groups = [[label for label, name in enumerate(material.classes) if name != open_class]]
     if open_class is not None:
         groups.append([[*material.classes].index(open_class)])
-    found: list[Familiar] = []
-    counts: dict[str, int] = {}
-    held_out = 0
-    for labels in reversed(groups):
-        sources = _sources(material, seen, labels)
+    every = [_sources(material, seen, labels) for labels in groups]
+    for labels, sources in zip(groups, every, strict=True):
         if not sources:
             names = " and ".join(material.classes[label] for label in labels)
             return f"{names} has fewer than {FEWEST} training images"
-        counts = {name: len(one) for name, one in sources.items()} | counts
-        valid = _sample([file for file in material.files["Valid"] if file.label in labels], _MOST)
-        held_out = len(valid) if len(valid) >= HELD_OUT else 0
-        others = _statistics(material, seen, valid) if held_out else None
-        found.insert(0, familiar([*sources.values()], others))
+    notes: list[str] = []
     opened = None
     if open_class is not None:
-        opened = OpenClass(groups[1][0], found[1], threshold)
+        every[1], broad = _apart(every[1], np.concatenate([*every[0].values()]))
+        closed = material.classes[groups[0][0]]
+        notes += [
+            f"{name} is no kind of its own: most images of {closed} would be usual in it; images "
+            "like it are out of distribution unless they are usual elsewhere"
+            for name in broad
+        ]
+        if every[1]:
+            known, _ = _familiar(material, seen, every[1], groups[1], broad)
+            opened = OpenClass(groups[1][0], known, threshold)
+    found, held_out = _familiar(material, seen, every[0], groups[0])
+    counts = {name: len(one) for sources in every for name, one in sources.items()}
     total = sum(counts.values())
-    few = (
-        f"careful: the typicality is fitted to {total} training images; with fewer than {FEW}, it "
-        "calls more images of the training kind out of distribution than the limit says"
+    if total < FEW:
+        notes.append(
+            f"careful: the typicality is fitted to {total} training images; with fewer than {FEW}, "
+            "it calls more images of the training kind out of distribution than the limit says"
+        )
+    return Fitted(Description(seen, found, opened), counts, held_out, tuple(notes))
+
+
+def _familiar(
+    material: Material,
+    seen: View,
+    sources: Mapping[str, Statistics],
+    labels: Sequence[int],
+    without: Sequence[str] = (),
+) -> tuple[Familiar, int]:
+    """Fit the sources of some classes, and calibrate on validation images except of some sources.
+
+    Returns:
+        The result, and the number of validation images; 0 for a cross-validation.
+    """
+    valid = _sample(
+        [
+            file
+            for file in material.files["Valid"]
+            if file.label in labels
+            and f"{material.classes[file.label]}/{file.source}" not in without
+        ],
+        _MOST,
     )
-    return Fitted(Description(seen, found[0], opened), counts, held_out, (few,) * (total < FEW))
+    held_out = len(valid) if len(valid) >= HELD_OUT else 0
+    others = _statistics(material, seen, valid) if held_out else None
+    return familiar([*sources.values()], others), held_out
+
+
+def _apart(
+    sources: Mapping[str, Statistics], closed: Statistics
+) -> tuple[dict[str, Statistics], list[str]]:
+    """The sources of an open class that the closed class is unlike; and the names of the others.
+
+    Images that were altered at random, for example, are of so many kinds that anything is usual
+    among them, the closed class included.
+    """
+    kept, broad = {}, []
+    for name, statistics in sources.items():
+        one = fit(statistics)
+        least = np.quantile(one.density(statistics), _ODDEST)
+        if np.mean(one.density(closed) < least) >= _UNLIKE:
+            kept[name] = statistics
+        else:
+            broad.append(name)
+    return kept, broad
 
 
 def _sources(material: Material, seen: View, labels: Sequence[int]) -> dict[str, Statistics]:
