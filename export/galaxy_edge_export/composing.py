@@ -112,7 +112,7 @@ class _Convolution:
         ]
         node = helper.make_node(
             "Conv",
-            [part.start, "composed/weights", "composed/bias"],
+            [part.start, "composed.weights", "composed.bias"],
             [part.end],
             "composed",
             kernel_shape=[*self.weights.shape[2:]],
@@ -120,8 +120,8 @@ class _Convolution:
             pads=[*self.before, *after],
         )
         constants = [
-            numpy_helper.from_array(self.weights, "composed/weights"),
-            numpy_helper.from_array(self.bias, "composed/bias"),
+            numpy_helper.from_array(self.weights, "composed.weights"),
+            numpy_helper.from_array(self.bias, "composed.bias"),
         ]
         return _model([node], part, constants)
 

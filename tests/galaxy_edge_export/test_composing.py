@@ -58,7 +58,7 @@ def test_the_front_end_of_the_residual_network_is_one_convolution(size: int):
     before = converted(build(NetworkConfig("residual"), size), size)
     after = with_one_convolution(before)
     assert (convolutions(before), convolutions(after)) == (7, 4)
-    weights = next(one for one in after.graph.initializer if one.name == "composed/weights")
+    weights = next(one for one in after.graph.initializer if one.name == "composed.weights")
     assert [*weights.dims] == [24, 3, 5, 5]
     np.testing.assert_allclose(scores(after, size), scores(before, size), atol=2e-6)
     assert np.ptp(scores(after, size)) > 0
