@@ -17,7 +17,7 @@ from galaxy_edge.inputs.source import Source
 from galaxy_edge.outputs.output import Output
 from galaxy_edge.outputs.resume import Origin
 from galaxy_edge.predictor import Predictor
-from galaxy_edge.results import Tally
+from galaxy_edge.results import Prediction, Tally
 
 if TYPE_CHECKING:
     from galaxy_edge.inputs.shards import Shard
@@ -54,6 +54,7 @@ def run(
     shard: Shard | None = None,
     progress: Callable[[], None] = lambda: None,
     note: Callable[[str], None] = lambda text: None,
+    accept: Callable[[Prediction], bool] = lambda prediction: True,
 ) -> Tally:
     """Classify inputs and write a row for each, in order.
 
@@ -65,12 +66,15 @@ def run(
         shard: take only the inputs of this share.
         progress: called after each row.
         note: called with a sentence for the user, about how an input was read.
+        accept: whether a prediction becomes a row. A live source refuses what it will give again.
 
     Returns:
         Counts of all rows of the output, those of an earlier run included.
     """
     tally = output.earlier.tally
     for prediction in predictor.predict_many(_wanted(inputs, output, shard)):
+        if not accept(prediction):
+            continue
         output.writer.write(prediction)
         tally.add(prediction.status, prediction.label)
         for text in prediction.notes:

@@ -20,6 +20,12 @@ def _predict() -> Command:
     return predict
 
 
+def _watch() -> Command:
+    from galaxy_edge.cli.watch import watch
+
+    return watch
+
+
 def _synthesize() -> Command:
     from galaxy_edge.cli.synthesize import synthesize
 
@@ -70,6 +76,7 @@ def _doctor() -> Command:
 
 _COMMANDS: dict[str, Callable[[], Command]] = {
     "predict": _predict,
+    "watch": _watch,
     "synthesize": _synthesize,
     "train": _train,
     "export": _export,

@@ -8,6 +8,13 @@ import sys
 _SHOWN = 20
 
 
+def print_note(text: str) -> None:
+    """Print a sentence for the user."""
+    from galaxy_edge.outputs.text import printable
+
+    print(f"galaxy-edge: {printable(text)}", file=sys.stderr)
+
+
 class Notes:
     """Prints the first notes of a run, and counts the others."""
 
@@ -18,9 +25,7 @@ class Notes:
         """Take a note."""
         self._count += 1
         if self._count <= _SHOWN:
-            from galaxy_edge.outputs.text import printable
-
-            print(f"galaxy-edge: {printable(text)}", file=sys.stderr)
+            print_note(text)
 
     def rest(self) -> None:
         """Say how many notes were not printed."""

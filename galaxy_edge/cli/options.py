@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -25,6 +25,25 @@ OodLimit = Annotated[
         metavar="X|off",
         help="An image is out of distribution if its typicality is below this.",
         show_default="the model's",
+    ),
+]
+Recursive = Annotated[bool, typer.Option("-r", "--recursive", help="Include subfolders.")]
+Format = Annotated[
+    Literal["table", "jsonl", "csv", "parquet", "fits"] | None,
+    typer.Option(
+        "--format", help="Output format.", show_default="by the suffix of OUTPUT, or table"
+    ),
+]
+Output = Annotated[
+    Path | None, typer.Option("-o", "--output", help="Output file.", show_default="stdout")
+]
+Digest = Annotated[bool, typer.Option("--digest", help="Add the SHA-256 of its input to each row.")]
+ExitZero = Annotated[
+    bool,
+    typer.Option(
+        "--exit-zero",
+        help="Exit with 0 even if inputs could not be read, for callers that stop on any other "
+        "code.",
     ),
 ]
 BatchSize = Annotated[int, typer.Option(help="Maximum batch size.")]

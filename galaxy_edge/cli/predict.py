@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from galaxy_edge.cli import parsing
-from galaxy_edge.cli.notes import Notes
+from galaxy_edge.cli import classifying, parsing
 from galaxy_edge.cli.options import (
     Bands,
     BatchSize,
     BitDepth,
     Catalogue,
     Device,
+    Digest,
+    ExitZero,
+    Format,
     IdColumn,
     ImageColumn,
     Keep,
     Minimum,
     Model,
     OodLimit,
+    Output,
     PixelColumns,
     Quiet,
+    Recursive,
     Size,
     SkyColumns,
     Softening,
@@ -31,7 +34,6 @@ from galaxy_edge.cli.options import (
     Threads,
     Threshold,
 )
-from galaxy_edge.cli.progress import ticking
 from galaxy_edge.errors import UsageError
 
 _LARGE = "Large and long jobs"
@@ -47,9 +49,7 @@ def predict(
         ),
     ],
     model: Model = None,
-    recursive: Annotated[
-        bool, typer.Option("-r", "--recursive", help="Include subfolders.")
-    ] = False,
+    recursive: Recursive = False,
     null: Annotated[
         bool,
         typer.Option(
@@ -61,18 +61,9 @@ def predict(
     device: Device = "auto",
     threshold: Threshold = None,
     ood_limit: OodLimit = None,
-    form: Annotated[
-        Literal["table", "jsonl", "csv", "parquet", "fits"] | None,
-        typer.Option(
-            "--format", help="Output format.", show_default="by the suffix of OUTPUT, or table"
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Output file.", show_default="stdout")
-    ] = None,
-    digest: Annotated[
-        bool, typer.Option("--digest", help="Add the SHA-256 of its input to each row.")
-    ] = False,
+    form: Format = None,
+    output: Output = None,
+    digest: Digest = False,
     batch_size: BatchSize = 32,
     threads: Threads = None,
     resume: Annotated[
@@ -103,6 +94,7 @@ def predict(
     q: Softening = None,
     minimum: Minimum = None,
     bit_depth: BitDepth = None,
+    exit_zero: ExitZero = False,
     quiet: Quiet = False,
 ) -> None:
     """Classify galaxy cutouts.
@@ -113,16 +105,10 @@ def predict(
     """
     from galaxy_edge import job
     from galaxy_edge.inputs.paths import sources
-    from galaxy_edge.outputs.output import form_of, opened
-    from galaxy_edge.outputs.text import printable
-    from galaxy_edge.predictor import Predictor
+    from galaxy_edge.outputs.output import form_of
 
     form = form or form_of(output)
-    for option, is_given in (("--digest", digest), ("--keep", keep is not None)):
-        if is_given and form == "table":
-            raise UsageError(
-                f"a table has no column for {option}; use --format jsonl or csv, or -o FILE.csv"
-            )
+    classifying.check_columns(form, digest=digest, keep=keep)
     kept = parsing.names(keep)
     layout = parsing.layout(
         image_column, id_column, kept, catalogue, size, sky_columns, pixel_columns
@@ -136,18 +122,20 @@ def predict(
         share = Shard.parse(shard)
     others = [str(path) for path in (model, catalogue) if path is not None]
     parsing.check_not_an_input(output, [*paths, *others])
-    predictor = Predictor(
+    predictor = classifying.opened_predictor(
         model,
         device=device,
         threads=threads,
         threshold=threshold,
-        ood_limit=parsing.ood_limit(ood_limit),
+        ood_limit=ood_limit,
         batch_size=batch_size,
-        stretch=parsing.stretch(bands, minimum, stretch, q, bit_depth),
+        bands=bands,
+        minimum=minimum,
+        stretch=stretch,
+        q=q,
+        bit_depth=bit_depth,
         digest=digest,
     )
-    for note in predictor.notes:
-        print(f"galaxy-edge: {printable(note)}", file=sys.stderr)
     inputs = sources(
         paths,
         sys.stdin.buffer,
@@ -157,18 +145,10 @@ def predict(
         layout=layout,
         output=output,
     )
-    noted = Notes()
-    # Rows on a terminal already show the progress.
-    shown = not quiet and not (output is None and sys.stdout.isatty())
-    with (
-        opened(output, form, job.origin(predictor, kept), resuming=resume) as rows,
-        ticking(shown=shown) as tick,
-    ):
-        tally = job.run(inputs, predictor, rows, shard=share, progress=tick, note=noted)
-        noted.rest()
-    if not quiet:
-        print(job.summary(tally, predictor), file=sys.stderr)
-        if (warning := job.warning(tally)) is not None:
-            print(f"galaxy-edge: {warning}", file=sys.stderr)
-    if tally.failed:
-        raise typer.Exit(1)
+    with classifying.opened_rows(
+        output, form, predictor, kept=kept, resuming=resume, quiet=quiet
+    ) as rows:
+        tally = job.run(
+            inputs, predictor, rows.output, shard=share, progress=rows.progress, note=rows.note
+        )
+    classifying.conclude(tally, predictor, quiet=quiet, exit_zero=exit_zero)

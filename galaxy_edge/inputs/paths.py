@@ -48,6 +48,24 @@ def sources(
     """
     partitioned = layout is not None and layout.image_column is not None
     paths = expand(arguments, stdin, recursive=recursive, null=null, partitioned=partitioned)
+    yield from from_paths(paths, bands=bands, layout=layout, output=output)
+
+
+def from_paths(
+    paths: Iterable[str | None],
+    *,
+    bands: Bands | None = None,
+    layout: Layout | None = None,
+    output: Path | None = None,
+) -> Iterator[Source | None]:
+    """Turn paths into sources, in order; a container gives its images.
+
+    Args:
+        paths: files and containers; None means that no other is available now, and is passed on.
+        bands: as for `sources`.
+        layout: as for `sources`.
+        output: as for `sources`.
+    """
     kept = dict.fromkeys(layout.keep) if layout else {}
     for found in paths if bands is None else grouped(paths, bands):
         if found is None:

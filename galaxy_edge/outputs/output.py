@@ -8,10 +8,11 @@ kill. Until then the rows are in a journal next to them, ``OUTPUT.partial`` (JSO
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -48,11 +49,13 @@ class Output:
         writer: takes predictions.
         earlier: the rows of earlier runs, which are kept.
         path: the file; None for stdout.
+        sync: wait until the rows that were written are on the disk.
     """
 
     writer: Writer
     earlier: resume.Earlier
     path: Path | None
+    sync: Callable[[], None] = lambda: None
 
 
 def form_of(path: Path | None) -> Form:
@@ -102,7 +105,8 @@ def opened(
             if resuming and form != "table":
                 end = resume.read(path, form, earlier)
             _cut(stream, path, end)
-            yield Output(_writer(form, stream, origin, begun=end > 0), earlier, path)
+            writer = _writer(form, stream, origin, begun=end > 0)
+            yield Output(writer, earlier, path, partial(_sync, stream))
 
 
 def _check_place(path: Path, form: Form) -> None:
@@ -142,7 +146,7 @@ def _journaled(
         end = resume.read(journal, "jsonl", earlier) if resuming else 0
         _cut(stream, journal, end)
         try:
-            yield Output(JsonLinesWriter(stream), earlier, path)
+            yield Output(JsonLinesWriter(stream), earlier, path, partial(_sync, stream))
         finally:
             # Also after an error or an interrupt, so that finished rows are kept.
             rows = partial(resume.rows, journal)
@@ -212,6 +216,15 @@ def _cut(stream: TextIO, path: Path, end: int) -> None:
     """Truncate a file to ``end`` bytes; leave a device or a pipe unchanged."""
     if path.is_file():
         os.ftruncate(stream.fileno(), end)
+
+
+def _sync(stream: TextIO) -> None:
+    try:
+        os.fsync(stream.fileno())
+    except OSError as error:
+        # A pipe or a device has nothing to wait for.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
 
 
 def stdout() -> TextIO:
