@@ -43,6 +43,8 @@ def opened_predictor(
     stretch: str | None,
     q: float | None,
     bit_depth: int | None,
+    stretch_kind: str | None,
+    percentiles: str | None,
     digest: bool,
 ) -> Predictor:
     """Make a predictor of the options as the user wrote them, and print its notes."""
@@ -55,7 +57,7 @@ def opened_predictor(
         threshold=threshold,
         ood_limit=parsing.ood_limit(ood_limit),
         batch_size=batch_size,
-        stretch=parsing.stretch(bands, minimum, stretch, q, bit_depth),
+        stretch=parsing.stretch(bands, minimum, stretch, q, bit_depth, stretch_kind, percentiles),
         digest=digest,
     )
     for note in predictor.notes:

@@ -21,11 +21,13 @@ from galaxy_edge.cli.options import (
     Minimum,
     Model,
     OodLimit,
+    Percentiles,
     PixelColumns,
     Quiet,
     Size,
     SkyColumns,
     Softening,
+    StretchKind,
     StretchRange,
     Threads,
     Threshold,
@@ -118,6 +120,8 @@ def evaluate(
     q: Softening = None,
     minimum: Minimum = None,
     bit_depth: BitDepth = None,
+    stretch_kind: StretchKind = None,
+    percentiles: Percentiles = None,
     quiet: Quiet = False,
 ) -> None:
     """Measure a model on labelled folders: each source separately, and all together.
@@ -149,7 +153,7 @@ def evaluate(
         threshold=threshold,
         ood_limit=parsing.ood_limit(ood_limit),
         batch_size=batch_size,
-        stretch=parsing.stretch(bands, minimum, stretch, q, bit_depth),
+        stretch=parsing.stretch(bands, minimum, stretch, q, bit_depth, stretch_kind, percentiles),
     )
     steps = predictor.preprocessing.stretch
     layout = parsing.layout(image_column, None, (), catalogue, size, sky_columns, pixel_columns)

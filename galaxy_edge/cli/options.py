@@ -57,7 +57,7 @@ Threads = Annotated[
 Device = Annotated[
     str, typer.Option(help="auto, cpu, cuda, tensorrt, openvino, coreml or directml.")
 ]
-_FITS = "FITS images, stretched after Lupton et al. 2004"
+_FITS = "FITS images and stamps of alerts, by default stretched after Lupton et al. 2004"
 Bands = Annotated[
     str | None,
     typer.Option(
@@ -90,6 +90,22 @@ Softening = Annotated[
         rich_help_panel=_FITS,
     ),
 ]
+StretchKind = Annotated[
+    Literal["lupton", "asinh", "linear"] | None,
+    typer.Option(
+        help="lupton keeps the colour; asinh and linear stretch each channel by itself between two "
+        "percentiles.",
+        rich_help_panel=_FITS,
+    ),
+]
+Percentiles = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LOW,HIGH",
+        help="Percentiles of each channel that become black and white, with asinh and linear.",
+        rich_help_panel=_FITS,
+    ),
+]
 BitDepth = Annotated[
     int | None,
     typer.Option(
@@ -97,7 +113,7 @@ BitDepth = Annotated[
         help="Bits used in 16-bit grey images, 8 to 16; 12 for a 12-bit camera.",
     ),
 ]
-_CONTAINERS = "Tables, archives, arrays, and mosaics"
+_CONTAINERS = "Tables, archives, arrays, alerts, and mosaics"
 ImageColumn = Annotated[
     str | None,
     typer.Option(
@@ -120,6 +136,14 @@ Keep = Annotated[
     str | None,
     typer.Option(
         metavar="NAME,...", help="Columns to copy to the rows.", rich_help_panel=_CONTAINERS
+    ),
+]
+Cutout = Annotated[
+    Literal["science", "template", "difference", "triplet"] | None,
+    typer.Option(
+        help="Stamp of an alert packet; triplet makes one channel of each.",
+        show_default="science",
+        rich_help_panel=_CONTAINERS,
     ),
 ]
 Catalogue = Annotated[

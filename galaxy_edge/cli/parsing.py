@@ -52,6 +52,8 @@ def stretch(
     stretch: str | None,
     q: float | None,
     bit_depth: int | None = None,
+    kind: str | None = None,
+    percentiles: str | None = None,
 ) -> dict[str, Any]:
     """The parameters of `galaxy_edge.Stretch` that were given; the others are left out."""
     given: dict[str, Any] = {}
@@ -65,6 +67,15 @@ def stretch(
         given["q"] = q
     if bit_depth is not None:
         given["bit_depth"] = bit_depth
+    if kind is not None:
+        given["kind"] = kind
+    if percentiles is not None:
+        try:
+            given["percentiles"] = tuple(float(number) for number in percentiles.split(","))
+        except ValueError:
+            raise UsageError(
+                f"--percentiles takes two numbers separated by a comma, not {percentiles!r}"
+            ) from None
     return given
 
 

@@ -24,12 +24,14 @@ from galaxy_edge.cli.options import (
     Model,
     OodLimit,
     Output,
+    Percentiles,
     PixelColumns,
     Quiet,
     Recursive,
     Size,
     SkyColumns,
     Softening,
+    StretchKind,
     StretchRange,
     Threads,
     Threshold,
@@ -94,6 +96,8 @@ def predict(
     q: Softening = None,
     minimum: Minimum = None,
     bit_depth: BitDepth = None,
+    stretch_kind: StretchKind = None,
+    percentiles: Percentiles = None,
     exit_zero: ExitZero = False,
     quiet: Quiet = False,
 ) -> None:
@@ -134,6 +138,8 @@ def predict(
         stretch=stretch,
         q=q,
         bit_depth=bit_depth,
+        stretch_kind=stretch_kind,
+        percentiles=percentiles,
         digest=digest,
     )
     inputs = sources(

@@ -9,7 +9,16 @@ import typer
 
 from galaxy_edge.cli import parsing
 from galaxy_edge.cli.extras import importing
-from galaxy_edge.cli.options import Bands, BitDepth, Minimum, Quiet, Softening, StretchRange
+from galaxy_edge.cli.options import (
+    Bands,
+    BitDepth,
+    Minimum,
+    Percentiles,
+    Quiet,
+    Softening,
+    StretchKind,
+    StretchRange,
+)
 from galaxy_edge.cli.resume_hint import resume_hint
 from galaxy_edge.inputs.preprocessing import Stretch
 from galaxy_edge_train.families import FAMILY_NAMES
@@ -79,6 +88,8 @@ def synthesize(
     q: Softening = None,
     minimum: Minimum = None,
     bit_depth: BitDepth = None,
+    stretch_kind: StretchKind = None,
+    percentiles: Percentiles = None,
     quiet: Quiet = False,
 ) -> None:
     """Make a data set of real and synthetic images from real cutouts.
@@ -100,7 +111,9 @@ def synthesize(
         minutes=minutes,
         batch_size=batch_size,
         seed=seed,
-        stretch=Stretch(**parsing.stretch(bands, minimum, stretch, q, bit_depth)),
+        stretch=Stretch(
+            **parsing.stretch(bands, minimum, stretch, q, bit_depth, stretch_kind, percentiles)
+        ),
     )
     with resume_hint(output):
         made = make(reals, output, config, resume=resume, quiet=quiet)

@@ -17,11 +17,13 @@ from galaxy_edge.cli.options import (
     Catalogue,
     ImageColumn,
     Minimum,
+    Percentiles,
     PixelColumns,
     Quiet,
     Size,
     SkyColumns,
     Softening,
+    StretchKind,
     StretchRange,
 )
 from galaxy_edge.cli.resume_hint import resume_hint
@@ -36,6 +38,7 @@ from galaxy_edge_train.recipes import RECIPES
 _DEFAULT = TrainConfig()
 _PREPROCESSING = _DEFAULT.preprocessing
 _STRETCH = _PREPROCESSING.stretch
+_PERCENTILES = ",".join(map(str, _STRETCH.percentiles))
 _AUGMENT = _DEFAULT.augment
 _NET = _DEFAULT.network
 
@@ -217,6 +220,8 @@ def train(
     q: Softening = _STRETCH.q,
     minimum: Minimum = _number_or("auto", _STRETCH.minimum),
     bit_depth: BitDepth = _STRETCH.bit_depth,
+    stretch_kind: StretchKind = _STRETCH.kind,
+    percentiles: Percentiles = _PERCENTILES,
     quiet: Quiet = False,
 ) -> None:
     """Train a network on labelled folders of cutouts, a catalogue, or a container.
@@ -245,7 +250,9 @@ def train(
             resize=_given(resize, recipe.preprocessing.resize),
             working_size=working_size,
             reducing_gap=_number(reducing_gap, recipe.preprocessing.reducing_gap, "--reducing-gap"),
-            stretch=Stretch(**parsing.stretch(bands, minimum, stretch, q, bit_depth)),
+            stretch=Stretch(
+                **parsing.stretch(bands, minimum, stretch, q, bit_depth, stretch_kind, percentiles)
+            ),
         ),
         network=NetworkConfig(
             kind=network,

@@ -22,9 +22,11 @@ from galaxy_edge.cli.options import (
     Model,
     OodLimit,
     Output,
+    Percentiles,
     Quiet,
     Recursive,
     Softening,
+    StretchKind,
     StretchRange,
     Threads,
     Threshold,
@@ -74,6 +76,8 @@ def watch(
     q: Softening = None,
     minimum: Minimum = None,
     bit_depth: BitDepth = None,
+    stretch_kind: StretchKind = None,
+    percentiles: Percentiles = None,
     exit_zero: ExitZero = False,
     quiet: Quiet = False,
 ) -> None:
@@ -112,6 +116,8 @@ def watch(
             stretch=stretch,
             q=q,
             bit_depth=bit_depth,
+            stretch_kind=stretch_kind,
+            percentiles=percentiles,
             digest=digest,
         )
         can_resume = output is not None and form != "table"

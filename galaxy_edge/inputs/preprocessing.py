@@ -10,18 +10,26 @@ from typing import Any, Literal, TypeAlias, get_args
 from galaxy_edge.errors import UsageError
 
 Resize: TypeAlias = Literal["nearest", "bilinear", "lanczos"]
+#: How the bands of a FITS image become red, green and blue.
+Kind: TypeAlias = Literal["lupton", "asinh", "linear"]
 Document: TypeAlias = Mapping[str, Any]
 
 _ALL_BITS = 16
+#: Parameters of the stretch that a document leaves out if they have these values. Versions without
+#: them refuse files that name them, and must read all others.
+_LATER: dict[str, Any] = {"bit_depth": _ALL_BITS, "kind": "lupton", "percentiles": (0.5, 99.5)}
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """How the bands of a FITS image become red, green and blue, after Lupton et al. 2004.
+    """How the bands of a FITS image become red, green and blue.
 
-    The intensity I, the mean of the three bands above their black levels, is mapped by
-    asinh(q (I - black) / stretch), and the colour is kept (PASP 116, 133; the parameters are those
-    of `astropy.visualization.make_lupton_rgb`). A single band gives grey.
+    By default after Lupton et al. 2004: the intensity I, the mean of the three bands above their
+    black levels, is mapped by asinh(q (I - black) / stretch), and the colour is kept (PASP 116,
+    133; the parameters are those of `astropy.visualization.make_lupton_rgb`). A single band gives
+    grey. The other kinds stretch each channel by itself between two of its percentiles
+    (`galaxy_edge.inputs.channels`), for channels that are not colours, such as the stamps of an
+    alert.
 
     Attributes:
         bands: names of the bands that make red, green and blue, as in file names or in a cube's
@@ -34,6 +42,9 @@ class Stretch:
         q: softening; larger values compress the bright parts more.
         bit_depth: bits of 16-bit images that are used, 8 to 16: a camera of 12 bits stores 0 to
             4,095 in them. It does not apply to FITS.
+        kind: "lupton"; or "linear" or "asinh" for each channel by itself. ``minimum`` then replaces
+            the low percentile, and ``stretch`` is the distance from there to the high level.
+        percentiles: of a channel's pixels, that become 0 and 255; for these two kinds only.
     """
 
     bands: tuple[str, str, str] | None = None
@@ -41,6 +52,8 @@ class Stretch:
     stretch: float | None = None
     q: float = 8.0
     bit_depth: int = _ALL_BITS
+    kind: Kind = "lupton"
+    percentiles: tuple[float, float] = _LATER["percentiles"]
 
     def __post_init__(self) -> None:
         check_bands(self.bands)
@@ -54,6 +67,11 @@ class Stretch:
             raise UsageError(f"the softening (q) must be a positive, finite number, not {self.q!r}")
         if not (_is_int(self.bit_depth) and 8 <= self.bit_depth <= 16):
             raise UsageError(f"the bit depth must be 8 to 16, not {self.bit_depth!r}")
+        if self.kind not in get_args(Kind):
+            raise UsageError(
+                f"the kind of stretch must be one of {', '.join(get_args(Kind))}, not {self.kind!r}"
+            )
+        _check_percentiles(self.percentiles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +134,29 @@ def check_bands(bands: Sequence[Any] | None) -> None:
         )
 
 
+def _check_percentiles(given: Any) -> None:
+    if (
+        not isinstance(given, tuple)
+        or len(given) != 2
+        or not all(map(_is_number, given))
+        or not 0 <= given[0] < given[1] <= 100
+    ):
+        raise UsageError(
+            f"the percentiles must be two growing numbers from 0 to 100, not {given!r}"
+        )
+
+
 def preprocessing_document(preprocessing: Preprocessing) -> dict[str, Any]:
     """Convert preprocessing to values for JSON."""
     document = asdict(preprocessing)
     if (bands := preprocessing.stretch.bands) is not None:
         document["stretch"]["bands"] = list(bands)
     # Versions without these steps refuse files that name them, and must read all others.
-    if preprocessing.stretch.bit_depth == _ALL_BITS:
-        del document["stretch"]["bit_depth"]
+    for name, value in _LATER.items():
+        if document["stretch"][name] == value:
+            del document["stretch"][name]
+    if "percentiles" in document["stretch"]:
+        document["stretch"]["percentiles"] = list(preprocessing.stretch.percentiles)
     if preprocessing.reducing_gap is None:
         del document["reducing_gap"]
     return document
@@ -140,13 +173,16 @@ def preprocessing_from(document: Document) -> Preprocessing:
     stretch = document["stretch"]
     if not isinstance(stretch, Mapping):
         raise UsageError(f"the stretch must be named values, not {stretch!r}")
-    stretch = {"bit_depth": _ALL_BITS, **stretch}
+    stretch = {**_LATER, **stretch}
     _check_names(stretch, Stretch, "parameters of the stretch")
     bands = stretch["bands"]
     if bands is not None and not isinstance(bands, list | tuple):
         raise UsageError(f"the bands must be a list of three names, not {bands!r}")
-    bands = None if bands is None else tuple(bands)
-    return Preprocessing(**{**document, "stretch": Stretch(**{**stretch, "bands": bands})})
+    if not isinstance(stretch["percentiles"], list | tuple):
+        _check_percentiles(stretch["percentiles"])
+    stretch["bands"] = None if bands is None else tuple(bands)
+    stretch["percentiles"] = tuple(stretch["percentiles"])
+    return Preprocessing(**{**document, "stretch": Stretch(**stretch)})
 
 
 def _check_names(document: Document, kind: type[Preprocessing | Stretch], what: str) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from galaxy_edge.errors import ImageError
+from galaxy_edge.inputs.channels import separate
 from galaxy_edge.inputs.lupton import lupton
 from galaxy_edge.inputs.padding import padding
 from galaxy_edge.inputs.preprocessing import Stretch
@@ -62,6 +63,8 @@ def colour(bands: npt.NDArray[np.generic], stretch: Stretch) -> npt.NDArray[np.u
     Raises:
         ImageError: a band has no valid pixel, or whole numbers too large for double precision.
     """
+    if stretch.kind != "lupton":
+        return separate(bands, stretch)
     pixels: npt.NDArray[Any] = np.ma.getdata(bands)
     missing = np.ma.getmaskarray(bands).copy()
     for place, band in enumerate(pixels):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from galaxy_edge.errors import UsageError
@@ -72,6 +72,22 @@ class Arrivals:
                     del self._known[folder]
         return found
 
+    def among(self, paths: Iterable[str]) -> list[str]:
+        """Those of some paths that are new and wanted, without a listing.
+
+        A folder among them is only noted; its files come with the next listing.
+        """
+        found = []
+        for path in paths:
+            folder, name = os.path.split(path)
+            known = self._known.get(folder)
+            if known is None or name in known or not os.path.lexists(path):
+                continue
+            known.add(name)
+            if taken := self._taken(folder, name, []):
+                found.append(taken)
+        return found
+
     def forget(self, path: str) -> None:
         """Take a file of this path for a new one, should it come again."""
         folder, name = os.path.split(path)
@@ -83,30 +99,35 @@ class Arrivals:
 
     def _listed(self, folder: str, todo: list[str], *, forget: bool) -> list[str]:
         known = self._known[folder]
-        missing = known.copy()
-        found = []
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                name = entry.name
-                if name in known:
-                    missing.discard(name)
-                    continue
-                known.add(name)
-                if name.startswith(".") or str(Path(entry.path).absolute()) in self._leave_out:
-                    continue
-                if entry.is_dir():
-                    link = entry.is_symlink()
-                    if self._recursive and not (link and self._is_known(entry.path)):
-                        self._known[entry.path] = set()
-                        todo.append(entry.path)
-                elif self._wanted(name):
-                    found.append(entry.path)
+        # For many names, this takes half as long as os.scandir.
+        names = os.listdir(folder)  # noqa: PTH208
+        new = [name for name in names if name not in known]
         # A listing may lack a name if the folder changed while it was read.
-        if forget:
+        if forget and len(names) - len(new) < len(known):
             known.difference_update(
-                name for name in missing if not os.path.lexists(Path(folder, name))
+                name
+                for name in known.difference(names)
+                if not os.path.lexists(os.path.join(folder, name))  # noqa: PTH118
             )
-        return found
+        known.update(new)
+        return [path for name in new if (path := self._taken(folder, name, todo))]
+
+    def _taken(self, folder: str, name: str, todo: list[str]) -> str | None:
+        """The path of a new file that is wanted; a folder is added to those to list."""
+        path = os.path.join(folder, name)  # noqa: PTH118 - many names are not wanted
+        hidden = name.startswith(".")
+        if hidden or not (self._recursive or self._wanted(name)) or self._is_left_out(path):
+            return None
+        if not os.path.isdir(path):  # noqa: PTH112
+            return path if self._wanted(name) else None
+        link = os.path.islink(path)  # noqa: PTH114
+        if self._recursive and not (link and self._is_known(path)):
+            self._known[path] = set()
+            todo.append(path)
+        return None
+
+    def _is_left_out(self, path: str) -> bool:
+        return bool(self._leave_out) and str(Path(path).absolute()) in self._leave_out
 
     def _is_known(self, link: str) -> bool:
         """Whether a link leads to a folder that is watched already."""

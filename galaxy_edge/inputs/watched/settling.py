@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -65,9 +66,18 @@ class Settling:
     def __len__(self) -> int:
         return len(self._files)
 
-    def add(self, paths: list[str], now: float) -> None:
-        """Take new files, the oldest first."""
+    def add(self, paths: list[str], now: float, late: float = 0.0) -> None:
+        """Take new files, the oldest first.
+
+        Args:
+            paths: the files.
+            now: seconds.
+            late: how long ago the files may have come, seconds. A file that is as old by its own
+                time has been unchanged since then. This is kept small, because the clock of a
+                network file system may differ.
+        """
         found = []
+        clock = time.time()
         for path in paths:
             seen = _look(path)
             if seen is None:
@@ -77,7 +87,8 @@ class Settling:
         for _, path, (state, changed) in sorted(found):
             # A container that cannot be read would not be tried again.
             renamed = changed > state.time and not container_kind(path)
-            self._files[path] = _Waiting(state, now, renamed)
+            age = 0.0 if renamed else clock - state.time / 1e9
+            self._files[path] = _Waiting(state, now - min(max(age, 0.0), late), renamed)
 
     def put_back(self, path: str, now: float) -> None:
         """Take a file that was not complete; it must now stay unchanged like any other."""

@@ -16,8 +16,9 @@ from typing import Any
 TICK, POLL = 0.05, 0.1
 #: The same for the listing, while the system announces every new file.
 _TRUSTING = 2.0
-#: At most this share of the time is spent on listing a large folder.
-_SHARE = 0.25
+#: A large folder is listed for half of the time, so that new files are found soon. The first
+#: listing, of a folder with many files, takes longer than the others.
+_LONGEST = 1.0
 
 
 class Waker:
@@ -25,8 +26,8 @@ class Waker:
 
     Args:
         folder: the folder.
-        recursive: whether the folders below it count.
         stopped: whether to stop; waiting then ends.
+        recursive: whether the folders below it count.
         events: use watchfiles if it is installed.
     """
 
@@ -39,47 +40,59 @@ class Waker:
         events: bool = True,
     ) -> None:
         self._stopped = stopped
+        self._folder = folder
+        self._absolute = str(folder.absolute())
         self._changes = _changes(folder, recursive=recursive) if events else None
         self._trusted = self._changes is not None
-        self._announced = False
-        # The next listing, if something changes before and at the latest.
-        self._soonest = self._latest = 0.0
+        self._next = 0.0
+        # Files that a listing found and no announcement gave, until now.
+        self._unannounced: set[str] | None = None
 
     def is_due(self) -> bool:
         """Whether the folder is to be listed now."""
-        now = time.monotonic()
-        return now >= self._latest or (self._announced and now >= self._soonest)
+        return time.monotonic() >= self._next
 
     def hurry(self) -> None:
         """List the folder at the next opportunity."""
-        self._announced, self._soonest = True, 0.0
+        self._next = 0.0
 
-    def listed(self, began: float, found: int) -> None:
+    def listed(self, began: float, found: list[str]) -> None:
         """Say that the folder was listed.
 
         Args:
             began: when the listing began, in seconds of `time.monotonic`.
-            found: number of new files.
+            found: the new files.
         """
         # Changes that other computers make to a network file system are not announced.
-        if found and not self._announced and self._latest:
+        if self._unannounced:
             self._trusted = False
+        # At first, all files are new.
+        self._unannounced = set() if self._unannounced is None else {*found}
         now = time.monotonic()
-        self._soonest = now + (now - began) * (1 / _SHARE - 1)
-        self._latest = max(self._soonest, now + (_TRUSTING if self._trusted else POLL))
-        self._announced = False
+        pause = _TRUSTING if self._trusted else POLL
+        self._next = now + max(pause, min(now - began, _LONGEST))
 
-    def wait(self) -> None:
-        """Wait for a moment, or until something changes."""
+    def wait(self) -> list[str]:
+        """Wait for a moment, or until something changes.
+
+        Returns:
+            Paths that may be new; none if the system does not say.
+        """
         if self._stopped():
-            return
+            return []
         if self._changes is None:
             time.sleep(TICK)
-            return
+            return []
         try:
-            self._announced |= bool(next(self._changes))
+            paths = [path for _, path in next(self._changes)]
         except (OSError, RuntimeError):  # as when the folder is unmounted
             self._changes, self._trusted = None, False
+            return []
+        # The names of a relative folder come as absolute ones.
+        paths = [path.replace(self._absolute, str(self._folder), 1) for path in paths]
+        if self._unannounced:
+            self._unannounced.difference_update(paths)
+        return paths
 
 
 def _changes(folder: Path, *, recursive: bool) -> Iterator[Any] | None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _Done: TypeAlias = Callable[[list[str]], list[str]]
 
+#: Seconds.
+_MOST_LATE = 1.0
 #: Files that are taken before the first of them are moved.
 _MOST = 256
 
@@ -68,6 +70,7 @@ class Watch:
         self._settling = Settling(settle, empty=once, vanished=self._arrivals.forget)
         self._waker = Waker(folder, stopped, recursive=recursive, events=events)
         self._is_listed, self._is_quiet = True, False
+        self._listed_before = time.monotonic()
         # What was taken and has no row yet: path to state, and whether it was renamed.
         self._taken: dict[str, tuple[State, bool]] = {}
         # The files of the sources among them, by the path in their rows.
@@ -140,7 +143,8 @@ class Watch:
             elif self._once and self._is_quiet and not len(self._settling):
                 return
             else:
-                self._waker.wait()
+                found = self._arrivals.among(self._waker.wait())
+                self._settling.add(found, time.monotonic())
 
     def _look(self) -> None:
         if not self._waker.is_due():
@@ -154,8 +158,10 @@ class Watch:
             self._is_listed, self._is_quiet, found = False, False, []
         else:
             self._is_listed, self._is_quiet = True, not found
-        self._settling.add(found, time.monotonic())
-        self._waker.listed(began, len(found))
+        late = began - self._listed_before if self._is_listed else 0.0
+        self._settling.add(found, time.monotonic(), min(late, _MOST_LATE))
+        self._listed_before = began
+        self._waker.listed(began, found)
 
     def _finish(self, done: _Done | None) -> None:
         whole = [path for path in self._taken if container_kind(path)]

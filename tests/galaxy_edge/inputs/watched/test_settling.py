@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -103,8 +104,8 @@ def test_an_empty_file_is_not_complete_unless_asked(file: Path):
 
 
 def test_the_oldest_file_comes_first(tmp_path: Path):
-    for name, time in (("a", LATER + 2), ("b", LATER), ("c", LATER + 1)):
-        write(tmp_path / name, "x", time=time)
+    for name, when in (("a", LATER + 2), ("b", LATER), ("c", LATER + 1)):
+        write(tmp_path / name, "x", time=when)
     settling = Settling(2)
     settling.add([str(tmp_path / name) for name in "abc"], 0)
     assert complete(settling, 2) == ["b", "c", "a"]
@@ -123,3 +124,18 @@ def test_a_path_that_cannot_be_followed_is_taken_for_its_error(tmp_path: Path):
     settling = Settling(2)
     settling.add([str(tmp_path / "a.png")], 0)
     assert complete(settling, 2) == ["a.png"]
+
+
+def test_a_file_that_is_found_late_has_waited_since_it_came(file: Path):
+    file.write_text("written, and not renamed")
+    time.sleep(0.3)
+    found = Settling(2)
+    found.add([str(file)], 10, late=0.2)
+    assert complete(found, 11.79) == []
+    assert complete(found, 11.81) == ["a.png"]
+    # A clock that is wrong changes nothing.
+    write(file, "half", time=LATER)
+    future = Settling(2)
+    future.add([str(file)], 10, late=0.2)
+    assert complete(future, 11.9) == []
+    assert complete(future, 12) == ["a.png"]

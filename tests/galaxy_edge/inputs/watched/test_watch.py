@@ -202,9 +202,7 @@ def test_three_bands_are_one_image_and_incomplete_ones_wait(
     assert once(bands=bands) == [("m52_{i,r,g}.fits", "error")]
 
 
-def test_a_container_is_moved_when_all_of_its_images_have_rows(
-    folder: Path, once, tmp_path: Path
-):
+def test_a_container_is_moved_when_all_of_its_images_have_rows(folder: Path, once, tmp_path: Path):
     for number in range(3):
         put(tmp_path / f"{number}.png", number)
     with tarfile.open(folder / "a.tar", "w") as archive:
