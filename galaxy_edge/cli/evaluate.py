@@ -16,6 +16,7 @@ from galaxy_edge.cli.options import (
     BatchSize,
     BitDepth,
     Catalogue,
+    Cutout,
     Device,
     ImageColumn,
     Minimum,
@@ -115,6 +116,7 @@ def evaluate(
     size: Size = None,
     sky_columns: SkyColumns = None,
     pixel_columns: PixelColumns = None,
+    cutout: Cutout = None,
     bands: Bands = None,
     stretch: StretchRange = None,
     q: Softening = None,
@@ -156,7 +158,9 @@ def evaluate(
         stretch=parsing.stretch(bands, minimum, stretch, q, bit_depth, stretch_kind, percentiles),
     )
     steps = predictor.preprocessing.stretch
-    layout = parsing.layout(image_column, None, (), catalogue, size, sky_columns, pixel_columns)
+    layout = parsing.layout(
+        image_column, None, (), catalogue, size, sky_columns, pixel_columns, cutout
+    )
     layout = layout or Layout()
     if is_container(str(data), layout):
         columns = label_columns(str(data), label_column, split_column)

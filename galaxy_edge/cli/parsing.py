@@ -10,7 +10,7 @@ from galaxy_edge.errors import UsageError
 from galaxy_edge.inputs.formats import split_dataset, split_extension
 
 if TYPE_CHECKING:
-    from galaxy_edge.inputs.containers.layout import Layout
+    from galaxy_edge.inputs.containers.layout import Cutout, Layout
 
 
 def class_names(text: str) -> tuple[str, ...]:
@@ -92,6 +92,7 @@ def layout(
     size: int | None = None,
     sky_columns: str | None = None,
     pixel_columns: str | None = None,
+    cutout: Cutout | None = None,
 ) -> Layout | None:
     """How containers are read; None if no option for them was given.
 
@@ -99,7 +100,7 @@ def layout(
         UsageError: options exclude each other, or one is missing.
     """
     given = (image_column, id_column, keep or None, catalogue, size, sky_columns, pixel_columns)
-    if all(one is None for one in given):
+    if all(one is None for one in (*given, cutout)):
         return None
     from galaxy_edge.inputs.containers.layout import Layout
 
@@ -111,6 +112,7 @@ def layout(
         size,
         _pair(sky_columns, "--sky-columns"),
         _pair(pixel_columns, "--pixel-columns"),
+        cutout,
     )
 
 

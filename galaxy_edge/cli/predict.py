@@ -13,6 +13,7 @@ from galaxy_edge.cli.options import (
     BatchSize,
     BitDepth,
     Catalogue,
+    Cutout,
     Device,
     Digest,
     ExitZero,
@@ -91,6 +92,7 @@ def predict(
     size: Size = None,
     sky_columns: SkyColumns = None,
     pixel_columns: PixelColumns = None,
+    cutout: Cutout = None,
     bands: Bands = None,
     stretch: StretchRange = None,
     q: Softening = None,
@@ -115,7 +117,7 @@ def predict(
     classifying.check_columns(form, digest=digest, keep=keep)
     kept = parsing.names(keep)
     layout = parsing.layout(
-        image_column, id_column, kept, catalogue, size, sky_columns, pixel_columns
+        image_column, id_column, kept, catalogue, size, sky_columns, pixel_columns, cutout
     )
     if null and "-" not in paths:
         raise UsageError("-0 needs the argument -, which reads paths from stdin")

@@ -15,6 +15,7 @@ from galaxy_edge.cli.options import (
     Bands,
     BitDepth,
     Catalogue,
+    Cutout,
     ImageColumn,
     Minimum,
     Percentiles,
@@ -215,6 +216,7 @@ def train(
         bool,
         typer.Option("--skip-unreadable", help="Skip unreadable images and list them."),
     ] = _DEFAULT.skip_unreadable,
+    cutout: Cutout = None,
     bands: Bands = None,
     stretch: StretchRange = _number_or("auto", _STRETCH.stretch),
     q: Softening = _STRETCH.q,
@@ -234,7 +236,9 @@ def train(
     with importing("train"):
         from galaxy_edge_train.fit import train as fit
 
-    layout = parsing.layout(image_column, None, (), catalogue, size, sky_columns, pixel_columns)
+    layout = parsing.layout(
+        image_column, None, (), catalogue, size, sky_columns, pixel_columns, cutout
+    )
     layout = layout or Layout()
     container = layout if is_container(str(data), layout) else None
     columns = _columns(

@@ -8,16 +8,19 @@ from typing import Annotated
 
 import typer
 
-from galaxy_edge.cli import classifying
+from galaxy_edge.cli import classifying, parsing
 from galaxy_edge.cli.notes import print_note
 from galaxy_edge.cli.options import (
     Bands,
     BatchSize,
     BitDepth,
+    Cutout,
     Device,
     Digest,
     ExitZero,
     Format,
+    IdColumn,
+    Keep,
     Minimum,
     Model,
     OodLimit,
@@ -71,6 +74,9 @@ def watch(
     digest: Digest = False,
     batch_size: BatchSize = 32,
     threads: Threads = None,
+    cutout: Cutout = None,
+    id_column: IdColumn = None,
+    keep: Keep = None,
     bands: Bands = None,
     stretch: StretchRange = None,
     q: Softening = None,
@@ -93,7 +99,7 @@ def watch(
     from galaxy_edge.outputs.output import form_of
 
     form = form or form_of(output)
-    classifying.check_columns(form, digest=digest, keep=None)
+    classifying.check_columns(form, digest=digest, keep=keep)
     with stopping() as stop:
         watched = Watch(
             folder,
@@ -121,19 +127,23 @@ def watch(
             digest=digest,
         )
         can_resume = output is not None and form != "table"
+        kept = parsing.names(keep)
+        layout = parsing.layout(id_column=id_column, keep=kept, cutout=cutout)
         with classifying.opened_rows(
-            output, form, predictor, resuming=can_resume, quiet=quiet
+            output, form, predictor, kept=kept, resuming=can_resume, quiet=quiet
         ) as rows:
             written = rows.output
             if on_verdict is not None:
-                columns = job.origin(predictor).columns
+                columns = job.origin(predictor, kept).columns
                 command = CommandWriter(written.writer, on_verdict, columns, print_note)
                 written = replace(written, writer=command)
             mover = (
                 None if move_done is None else Mover(folder, move_done, written.sync, print_note)
             )
             tally = job.run(
-                watched.sources(bands=predictor.preprocessing.stretch.bands, done=mover),
+                watched.sources(
+                    bands=predictor.preprocessing.stretch.bands, layout=layout, done=mover
+                ),
                 predictor,
                 written,
                 progress=rows.progress,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import os
 
+    from galaxy_edge.inputs.containers.layout import Cutout
     from galaxy_edge.inputs.source import Source
 
 
@@ -22,6 +23,7 @@ def open(  # noqa: A001 - it opens images as the builtin opens files
     sky_columns: tuple[str, str] | None = None,
     pixel_columns: tuple[str, str] | None = None,
     bands: tuple[str, str, str] | None = None,
+    cutout: Cutout | None = None,
 ) -> Iterator[Source]:
     """The images of a container, lazily and in order, for `Predictor.predict_many`.
 
@@ -30,8 +32,8 @@ def open(  # noqa: A001 - it opens images as the builtin opens files
 
     Args:
         path: a Parquet file or a folder of them, a tar or zip, ``cube.h5:images``,
-            ``cube.zarr:images``, a mosaic, or the three files of one (red, green, blue); or
-            anything else that ``galaxy-edge predict`` takes.
+            ``cube.zarr:images``, alert packets (Avro), a mosaic, or the three files of one (red,
+            green, blue); or anything else that ``galaxy-edge predict`` takes.
         image_column: the column of a Parquet table with the images.
         id_column: the column with the identifiers.
         keep: columns to copy to the rows.
@@ -40,6 +42,8 @@ def open(  # noqa: A001 - it opens images as the builtin opens files
         sky_columns: columns of the catalogue with right ascension and declination, degrees (ICRS).
         pixel_columns: columns of the catalogue with x and y, pixels; the first pixel is (0, 0).
         bands: names of the bands for red, green and blue.
+        cutout: ``science``, ``template`` or ``difference``, the stamp of an alert; or ``triplet``,
+            all three as channels. By default the science image.
 
     Raises:
         UsageError: an option is missing or wrong, or a package is not installed.
@@ -57,5 +61,6 @@ def open(  # noqa: A001 - it opens images as the builtin opens files
         size,
         sky_columns,
         pixel_columns,
+        cutout,
     )
     return opened(path, layout, bands)

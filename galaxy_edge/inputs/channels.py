@@ -42,6 +42,25 @@ def separate(bands: npt.NDArray[np.generic], stretch: Stretch) -> npt.NDArray[np
     return np.ascontiguousarray(image[::-1])
 
 
+def squared(bands: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """Extend a stamp that was cut off at the edge of a detector to a square.
+
+    Resizing it would distort it. Pixels without a value are added after the last row or column.
+
+    Args:
+        bands: [B, H, W] of any real dtype.
+
+    Returns:
+        [B, N, N], N the larger of H and W; as given if it is square.
+    """
+    _, height, width = bands.shape
+    if height == width:
+        return bands
+    side = max(height, width)
+    added = ((0, 0), (0, side - height), (0, side - width))
+    return np.pad(bands.astype(np.result_type(bands, np.float32)), added, constant_values=np.nan)
+
+
 def _channel(band: npt.NDArray[Any], stretch: Stretch) -> npt.NDArray[np.uint8]:
     pixels = np.ma.getdata(band)
     if pixels.dtype.kind in "iu" and np.abs(pixels).max() > _MOST_DIGITS:

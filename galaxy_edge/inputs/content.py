@@ -33,6 +33,7 @@ class Opened:
     Args:
         files: paths or bytes; a path may name a FITS extension.
         banded: whether each file should hold one band.
+        stamps: whether the files are the stamps of an alert.
 
     Attributes:
         streams: each file, at its first byte.
@@ -45,8 +46,11 @@ class Opened:
         OSError: a file cannot be opened or read.
     """
 
-    def __init__(self, files: Sequence[File], *, banded: bool = False) -> None:
+    def __init__(
+        self, files: Sequence[File], *, banded: bool = False, stamps: bool = False
+    ) -> None:
         self.banded = banded
+        self.stamps = stamps
         self.streams: list[BinaryIO] = []
         self.extensions: list[str | None] = []
         self.fits: list[bool] = []
@@ -62,6 +66,13 @@ class Opened:
 
     def __exit__(self, *fault: object) -> None:
         self._stack.close()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the files are called in messages, if they are three."""
+        if self.stamps:
+            return ("science stamp", "template stamp", "difference stamp")
+        return ("red file", "green file", "blue file")
 
     def sha256(self) -> str:
         """The SHA-256 of all bytes, one file after the other.

@@ -22,6 +22,7 @@ from astropy.io import fits
 
 from galaxy_edge.errors import GalaxyEdgeError, ImageError
 from galaxy_edge.inputs import cubes, extensions, fits_header, scaling
+from galaxy_edge.inputs.channels import squared
 from galaxy_edge.inputs.content import Opened
 from galaxy_edge.inputs.extensions import Extension
 from galaxy_edge.inputs.preprocessing import Stretch
@@ -30,9 +31,6 @@ from galaxy_edge.inputs.stretch import colour
 #: Larger images are refused before their pixels are read. 32 million pixels in three bands take
 #: 400 MB as float32, and stretching them takes several times as much.
 MAX_PIXELS = 2**25
-
-#: Names of the three files, for messages.
-_PLACES = ("red", "green", "blue")
 
 _IMAGES = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)
 
@@ -58,21 +56,32 @@ def rgb(content: Opened, stretch: Stretch) -> npt.NDArray[np.uint8]:
     """
     files = [*zip(content.streams, content.extensions, strict=True)]
     if len(files) == 1:
-        return colour(planes(*files[0], stretch.bands, content.notes), stretch)
+        # Beside a stamp, Rubin has its uncertainty; a note for every alert would not help.
+        notes = [] if content.stamps else content.notes
+        image = planes(*files[0], stretch.bands, notes)
+        return colour(squared(image) if content.stamps else image, stretch)
+    if content.stamps and stretch.kind == "lupton":
+        raise ImageError(
+            "a triplet has channels that are not colours, and the stretch of this model mixes "
+            "them; use a model that was trained with --stretch-kind asinh or linear, or give this "
+            "option"
+        )
     bands = []
-    for name, file in zip(_PLACES, files, strict=True):
-        notes: list[str] = []
+    for name, file in zip(content.names, files, strict=True):
+        notes = []
         bands.append(planes(*file, notes=notes))
-        content.notes += [f"the {name} file: {note}" for note in notes]
-    for name, band in zip(_PLACES, bands, strict=True):
+        if not content.stamps:
+            content.notes += [f"the {name}: {note}" for note in notes]
+    for name, band in zip(content.names, bands, strict=True):
         if len(band) != 1:
-            raise ImageError(f"the {name} file is a cube; each of three files must have one band")
+            raise ImageError(f"the {name} is a cube; each of three must have one band")
         if band.shape != bands[0].shape:
             raise ImageError(
                 f"the bands differ in shape: {_shape(bands[0])} and {_shape(band)}; resample them "
                 "to the same grid first"
             )
-    return colour(np.concatenate(bands), stretch)
+    image = np.concatenate(bands)
+    return colour(squared(image) if content.stamps else image, stretch)
 
 
 def planes(

@@ -28,13 +28,13 @@ _EXTENSION = re.compile(r"(?P<file>.+?)(?P<extension>(?:\[[^\[\]]+\])+|\+\d+)", 
 #: A container by its name. Names are all that tells a container from an image before it is opened.
 _CONTAINER = re.compile(
     r".*?\.(?:(?P<parquet>parquet|pq)|(?P<zarr>zarr[/\\]*|zarr\.zip)|(?P<hdf5>h5|hdf5|hdf|he5)"
-    r"|(?P<archive>tar|tar\.(?:gz|bz2|xz|zst)|tgz|tbz2?|txz|zip))",
+    r"|(?P<alerts>avro)|(?P<archive>tar|tar\.(?:gz|bz2|xz|zst)|tgz|tbz2?|txz|zip))",
     re.IGNORECASE | re.DOTALL,
 )
 #: Where the name of an array follows that of its file.
 _DATASET = re.compile(r"\.(?:h5|hdf5|hdf|he5|zarr(?:\.zip)?)(?P<colon>:)", re.IGNORECASE)
 
-Container: TypeAlias = Literal["parquet", "zarr", "hdf5", "archive"]
+Container: TypeAlias = Literal["parquet", "zarr", "hdf5", "archive", "alerts"]
 
 
 def container_kind(path: str) -> Container | None:

@@ -36,7 +36,7 @@ from galaxy_edge.inputs.content import Opened
 from galaxy_edge.inputs.formats import PILLOW, TIFF_STARTS
 from galaxy_edge.inputs.limits import check_size
 from galaxy_edge.inputs.preprocessing import Preprocessing, Stretch
-from galaxy_edge.inputs.source import Content, Source, Stamp
+from galaxy_edge.inputs.source import Content, Source, Stamp, Stamps
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 
@@ -147,7 +147,9 @@ def _open(given: Source | Content) -> Iterator[_Open]:
     if isinstance(source.content, (np.ndarray, Image.Image, Stamp)):
         yield source.content
     else:
-        with Opened(source.files, banded=isinstance(source.content, tuple)) as opened:
+        banded = isinstance(source.content, tuple) and len(source.files) > 1
+        stamps = isinstance(source.content, Stamps)
+        with Opened(source.files, banded=banded, stamps=stamps) as opened:
             yield opened
 
 
@@ -169,7 +171,7 @@ def _rgb(content: _Open, stretch: Stretch, notes: list[str]) -> Image.Image:
         return stamp.rgb(content, stretch, notes)
     if isinstance(content, Image.Image):
         return _from_image(content, stretch.bit_depth, notes)
-    if content.banded:
+    if content.banded or content.stamps:
         _check_bands(content)
     if content.fits[0]:
         return _from_fits(content, stretch)
@@ -216,14 +218,15 @@ def _from_array(array: npt.NDArray[np.generic]) -> Image.Image:
 
 
 def _check_bands(content: Opened) -> None:
-    if len(content.streams) != 3:
+    if content.banded and len(content.streams) != 3:
         raise ImageError(f"not an image: three bands are needed, not {len(content.streams)}")
     for place, fits in enumerate(content.fits):
-        if not fits:
-            name = ("red", "green", "blue")[place]
+        if not fits and content.banded:
             raise ImageError(
-                f"not an image: each of three files must be FITS; the {name} one is not"
+                f"not an image: each of three must be FITS; the {content.names[place]} is not"
             )
+        if not fits:
+            raise ImageError("not an image: a stamp must be FITS")
 
 
 def _from_fits(content: Opened, stretch: Stretch) -> Image.Image:

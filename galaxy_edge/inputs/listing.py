@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from galaxy_edge.inputs.formats import has_image_suffix
 
 
-def images_below(folder: Path, *, recursive: bool = True) -> list[Path]:
+def images_below(
+    folder: Path, *, recursive: bool = True, wanted: Callable[[str], bool] = has_image_suffix
+) -> list[Path]:
     """List the image files of a folder, sorted; hidden files and folders are skipped.
+
+    Args:
+        folder: the folder.
+        recursive: include the folders below it.
+        wanted: whether a file of this name is listed.
 
     Links are followed, but each folder is listed only once. A folder that cannot be listed is
     itself in the result, so that reading it reports the reason.
@@ -27,9 +35,7 @@ def images_below(folder: Path, *, recursive: bool = True) -> list[Path]:
         seen.add(place)
         folders[:] = sorted(name for name in folders if not name.startswith(".")) * recursive
         found += [
-            Path(root, name)
-            for name in sorted(names)
-            if has_image_suffix(name) and not name.startswith(".")
+            Path(root, name) for name in sorted(names) if wanted(name) and not name.startswith(".")
         ]
     return found + sorted(unlisted)
 

@@ -82,7 +82,9 @@ def _is_padding(band: npt.NDArray[np.generic], value: float, mask: Mask) -> bool
     if np.count_nonzero(mask) < _LEAST * mask.size:
         return False
     pixels = band.astype(np.float64)
-    inside = ~mask & np.isfinite(pixels)
+    finite = np.isfinite(pixels)
+    pixels[~finite] = np.nan  # the difference of two infinite pixels would be a warning
+    inside = ~mask & finite
     if np.count_nonzero(pixels[inside] == value) > _MOST_INSIDE * np.count_nonzero(inside):
         return False
     edges, rises = [], []

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from galaxy_edge.errors import UsageError
 from galaxy_edge.inputs.bands import Bands, grouped
-from galaxy_edge.inputs.formats import container_kind, split_dataset, split_extension
+from galaxy_edge.inputs.formats import (
+    container_kind,
+    has_image_suffix,
+    split_dataset,
+    split_extension,
+)
 from galaxy_edge.inputs.listing import images_below, partitions_below
 from galaxy_edge.inputs.source import Source
 
@@ -100,8 +105,8 @@ def expand(
     """Turn arguments into paths, in order.
 
     - A file gives its own path.
-    - A folder gives its images, sorted; with ``recursive`` also those in its subfolders. With
-      ``partitioned``, it gives the Parquet files at any depth in it.
+    - A folder gives its images and packets of alerts, sorted; with ``recursive`` also those in its
+      subfolders. With ``partitioned``, it gives the Parquet files at any depth in it.
     - A pattern that is not a file gives its matches, sorted (``**`` matches folders of any depth).
       An extension, ``*.fits[SCI]``, or an array, ``*.h5:images``, applies to each match. A folder
       whose name has brackets and that exists is that folder, and brackets that match nothing are
@@ -159,8 +164,13 @@ def _images(path: str, *, recursive: bool, partitioned: bool) -> Iterator[str]:
     if is_folder and container_kind(path) is None:
         folder = Path(path)
         found = partitions_below(folder) if partitioned else []
-        found = found or images_below(folder, recursive=recursive)
+        found = found or images_below(folder, recursive=recursive, wanted=_is_input)
     yield from map(str, found) if found else [path]
+
+
+def _is_input(name: str) -> bool:
+    """Whether a file of this name in a folder is an input: an image, or a packet with alerts."""
+    return has_image_suffix(name) or container_kind(name) == "alerts"
 
 
 def _listed(stdin: BinaryIO, *, null: bool) -> Iterator[str | None]:

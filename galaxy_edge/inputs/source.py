@@ -36,11 +36,26 @@ class Stamp:
     notes: tuple[str, ...] = ()
 
 
+class Stamps(tuple[bytes, ...]):
+    """The stamps of an alert, FITS files: one, or science, template and difference.
+
+    Three are channels that are not colours, so each must be stretched by itself.
+    """
+
+    __slots__ = ()
+
+
 #: The content of an input: the path or bytes of a file; three FITS files of one band each (red,
-#: green, blue); a PIL image; an array, uint8 (H, W, 3) RGB or (H, W) grey; a stamp. An error says
-#: why a container has no content in this place.
+#: green, blue); the stamps of an alert; a PIL image; an array, uint8 (H, W, 3) RGB or (H, W) grey;
+#: a stamp. An error says why a container has no content in this place.
 Content: TypeAlias = (
-    File | tuple[File, File, File] | Image.Image | npt.NDArray[np.generic] | Stamp | ImageError
+    File
+    | tuple[File, File, File]
+    | Stamps
+    | Image.Image
+    | npt.NDArray[np.generic]
+    | Stamp
+    | ImageError
 )
 
 

@@ -31,7 +31,7 @@ from galaxy_edge.inputs.containers.sidecars import (
     stem,
 )
 from galaxy_edge.inputs.content import MAX_BYTES, check_file
-from galaxy_edge.inputs.formats import has_image_suffix
+from galaxy_edge.inputs.formats import container_kind, has_image_suffix
 from galaxy_edge.inputs.kept import identifier
 from galaxy_edge.inputs.source import Source
 
@@ -72,7 +72,7 @@ def images(path: str, layout: Layout, bands: Bands | None = None) -> Iterator[So
         count = 0
         missing = {*layout.columns}
         for image, sidecars in found:
-            yield _source(path, image, sidecars, layout, missing)
+            yield from _sources(path, image, sidecars, layout, missing)
             count += 1
         if not count:
             raise ImageError("no image is in it: no member has the suffix of an image")
@@ -81,6 +81,27 @@ def images(path: str, layout: Layout, bands: Bands | None = None) -> Iterator[So
                 f"no image has the column {', '.join(sorted(missing))}: a column is a key of the "
                 "JSON file of the same name, in a tar next to its image"
             )
+
+
+def _sources(
+    path: str, image: Member, sidecars: list[Member], layout: Layout, missing: set[str]
+) -> Iterator[Source]:
+    name, content = image
+    if container_kind(name) != "alerts" or isinstance(content, ImageError):
+        yield _source(path, image, sidecars, layout, missing)
+        return
+    # As in the nightly archives of ZTF.
+    from galaxy_edge.inputs.containers.alerts import alerts  # noqa: PLC0415 - an extra
+
+    place = f"{path}#{name}"
+    # Each alert says which field it lacks.
+    missing.clear()
+    try:
+        yield from alerts(content, place, layout)
+    # fastavro raises nearly anything for damaged data.
+    except Exception as error:  # noqa: BLE001
+        fault = ImageError(f"damaged or truncated: {' '.join(str(error).split())}")
+        yield Source(fault, place, place, dict.fromkeys(layout.keep))
 
 
 def _source(
@@ -106,7 +127,8 @@ def _is_wanted(name: str, *, wanted: bool) -> bool:
     path = PurePosixPath(name)
     if any(part.startswith(_HIDDEN) and part != ".." for part in path.parts):
         return False
-    return has_image_suffix(path.name) or (wanted and path.suffix.lower() in SUFFIXES)
+    is_input = has_image_suffix(path.name) or container_kind(path.name) == "alerts"
+    return is_input or (wanted and path.suffix.lower() in SUFFIXES)
 
 
 def _too_large(size: int) -> ImageError:

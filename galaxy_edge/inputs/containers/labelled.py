@@ -17,7 +17,7 @@ from galaxy_edge.inputs.containers.layout import Layout
 from galaxy_edge.inputs.containers.opening import opened
 from galaxy_edge.inputs.kept import text
 from galaxy_edge.inputs.labelled import LabelledFile
-from galaxy_edge.inputs.source import Source, Stamp
+from galaxy_edge.inputs.source import Source, Stamp, Stamps
 from galaxy_edge.inputs.tables import Columns
 
 
@@ -116,6 +116,8 @@ def _missing(path: Path, fault: Source | None) -> Source:
 def _digest(source: Source) -> str | None:
     if isinstance(source.content, bytes):
         return hashlib.sha256(source.content).hexdigest()
+    if isinstance(source.content, Stamps):
+        return hashlib.sha256(b"".join(source.content)).hexdigest()
     if isinstance(source.content, Stamp):
         return hashlib.sha256(np.ascontiguousarray(source.content.pixels).tobytes()).hexdigest()
     return None

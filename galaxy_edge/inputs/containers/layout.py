@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from galaxy_edge.errors import UsageError
 from galaxy_edge.inputs.formats import container_kind
 from galaxy_edge.inputs.tables import Columns
+
+#: Stamps of an alert.
+Cutout: TypeAlias = Literal["science", "template", "difference", "triplet"]
 
 #: The labels beside the images of an HDF5 file or a Zarr store, unless another array is named.
 _LABELS = "labels"
@@ -19,8 +22,8 @@ _LABELS = "labels"
 class Layout:
     """Which columns of a container hold what, and where the stamps of a mosaic lie.
 
-    A column is one of a table, an array beside the images of an HDF5 file or a Zarr store, or a
-    key of the JSON files in an archive.
+    A column is one of a table, an array beside the images of an HDF5 file or a Zarr store, a key of
+    the JSON files in an archive, or a field of an alert (``candidate.magpsf``).
 
     Attributes:
         image_column: the images of a Parquet table.
@@ -30,6 +33,7 @@ class Layout:
         size: height and width of a stamp of a mosaic, pixels.
         sky_columns: right ascension and declination of the catalogue, degrees (ICRS).
         pixel_columns: x and y of the catalogue, pixels.
+        cutout: the stamp of an alert, or all three as channels; None for the science image.
     """
 
     image_column: str | None = None
@@ -39,6 +43,7 @@ class Layout:
     size: int | None = None
     sky_columns: tuple[str, str] | None = None
     pixel_columns: tuple[str, str] | None = None
+    cutout: Cutout | None = None
 
     def __post_init__(self) -> None:
         positions = (self.size, self.sky_columns, self.pixel_columns)
@@ -84,7 +89,7 @@ def is_container(path: str, layout: Layout) -> bool:
     """
     if layout.image_column is not None or layout.catalogue is not None:
         return True
-    return container_kind(path) in ("archive", "hdf5", "zarr")
+    return container_kind(path) in ("archive", "hdf5", "zarr", "alerts")
 
 
 def label_columns(

@@ -12,7 +12,7 @@ from galaxy_edge.inputs.bands import Bands, braced
 from galaxy_edge.inputs.containers.layout import Layout
 from galaxy_edge.inputs.formats import container_kind
 from galaxy_edge.inputs.paths import sources
-from galaxy_edge.inputs.source import Source, Stamp
+from galaxy_edge.inputs.source import Source, Stamp, Stamps
 
 #: Path, layout and bands -> sources.
 Reader: TypeAlias = Callable[[Any, Layout, Bands | None], Iterator[Source]]
@@ -20,7 +20,8 @@ Reader: TypeAlias = Callable[[Any, Layout, Bands | None], Iterator[Source]]
 #: Bytes.
 _MOST_WAITING = 2**28
 
-_EXTRAS = {"parquet": "parquet", "hdf5": "hdf5", "zarr": "zarr", "mosaic": "fits"}
+#: The extra that a kind of container needs, if it has another name. An archive may contain alerts.
+_EXTRAS = {"mosaic": "fits", "archive": "alerts"}
 
 
 def members(
@@ -52,9 +53,9 @@ def members(
     except (UsageError, MemoryError):
         raise
     except ModuleNotFoundError as error:
+        extra = _EXTRAS.get(str(kind), str(kind))
         raise UsageError(
-            f"{name} needs {error.name}, which is not installed: "
-            f"pip install 'galaxy-edge[{_EXTRAS[str(kind)]}]'"
+            f"{name} needs {error.name}, which is not installed: pip install 'galaxy-edge[{extra}]'"
         ) from error
     # The libraries raise nearly anything for damaged data.
     except Exception as error:  # noqa: BLE001
@@ -88,6 +89,7 @@ def bounded(sources: Iterable[Source]) -> Iterator[Source | None]:
         content = source.content
         waiting += len(content) if isinstance(content, bytes) else 0
         waiting += content.pixels.nbytes if isinstance(content, Stamp) else 0
+        waiting += sum(map(len, content)) if isinstance(content, Stamps) else 0
         if waiting > _MOST_WAITING:
             waiting = 0
             yield None
@@ -122,6 +124,10 @@ def _reader(kind: str) -> Reader:
         from galaxy_edge.inputs.containers import zarr
 
         return zarr.images
+    if kind == "alerts":
+        from galaxy_edge.inputs.containers.alerts import packets
+
+        return packets
     from galaxy_edge.inputs.containers.mosaic import stamps
 
     return stamps

@@ -174,4 +174,4 @@ class Watch:
 
 
 def _is_wanted(name: str) -> bool:
-    return has_image_suffix(name) or container_kind(name) == "archive"
+    return has_image_suffix(name) or container_kind(name) in ("archive", "alerts")
