@@ -26,6 +26,12 @@ def _watch() -> Command:
     return watch
 
 
+def _consume() -> Command:
+    from galaxy_edge.cli.consume import consume
+
+    return consume
+
+
 def _synthesize() -> Command:
     from galaxy_edge.cli.synthesize import synthesize
 
@@ -77,6 +83,7 @@ def _doctor() -> Command:
 _COMMANDS: dict[str, Callable[[], Command]] = {
     "predict": _predict,
     "watch": _watch,
+    "consume": _consume,
     "synthesize": _synthesize,
     "train": _train,
     "export": _export,

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import fastavro
 
-from galaxy_edge.errors import ImageError
+from galaxy_edge.errors import ImageError, UsageError
 from galaxy_edge.inputs.bands import Bands
 from galaxy_edge.inputs.containers.layout import Layout
 from galaxy_edge.inputs.content import check_file
@@ -54,6 +54,40 @@ def alerts(file: IO[bytes] | bytes, path: str, layout: Layout) -> Iterator[Sourc
         yield _source(alert, f"{path}#{place}", layout)
     if place < 0:
         raise ImageError("no alert is in it")
+
+
+def bare_alert(content: bytes, schema: Any, path: str, layout: Layout) -> Source:
+    """The alert in a record without its schema.
+
+    Args:
+        content: the record, in Avro's binary encoding.
+        schema: the one that it was written with, from `read_schema`.
+        path: where the record is.
+        layout: as for `packets`.
+
+    Raises:
+        Exception: the record was written with another schema.
+    """
+    stream = io.BytesIO(content)
+    alert = fastavro.schemaless_reader(stream, schema, None)
+    if stream.read(1):
+        raise ImageError("damaged, or written with another schema: bytes are left after its end")
+    return _source(alert, path, layout)
+
+
+def read_schema(path: Path) -> Any:
+    """Read a schema; types that it only names are in files beside it (``lsst.v7_4.alert.avsc``).
+
+    Raises:
+        UsageError: it cannot be read, or is no schema.
+    """
+    try:
+        return fastavro.schema.load_schema(str(path))
+    except OSError:
+        raise
+    # fastavro raises nearly anything.
+    except Exception as error:
+        raise UsageError(f"{path} cannot be read as an Avro schema: {error}") from error
 
 
 def _source(alert: Any, path: str, layout: Layout) -> Source:

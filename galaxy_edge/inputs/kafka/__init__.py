@@ -1,0 +1,1 @@
+"""Messages of Kafka as inputs (the extra ``kafka``)."""
