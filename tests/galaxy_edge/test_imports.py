@@ -11,7 +11,7 @@ import pytest
 
 HEAVY = (
     "tensorflow", "keras", "tf2onnx", "onnx", "sklearn", "matplotlib", "scipy", "astropy",
-    "pyarrow", "pandas", "h5py", "zarr",
+    "pyarrow", "pandas", "h5py", "zarr", "fastavro", "confluent_kafka", "watchfiles",
 )  # fmt: skip
 RUN = """
 import sys
@@ -43,7 +43,11 @@ def test_a_predictor_loads_only_the_runtime():
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["--version"], *([name, "--help"] for name in ("train", "evaluate", "benchmark"))],
+    [
+        ["--help"],
+        ["--version"],
+        *([name, "--help"] for name in ("train", "evaluate", "benchmark", "watch", "consume")),
+    ],
 )
 def test_help_does_not_load_the_runtime(arguments: list[str]):
     loaded = loaded_after(RUN.format(arguments=arguments))

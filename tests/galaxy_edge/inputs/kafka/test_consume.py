@@ -30,6 +30,12 @@ def broker() -> Iterator[Broker]:
     one.close()
 
 
+@pytest.fixture(scope="module")
+def model_file() -> Path:
+    """The bundled model, which needs no training."""
+    return ROOT / "galaxy_edge" / "models" / "galaxy-edge.onnx"
+
+
 @pytest.fixture
 def properties(tmp_path: Path) -> Path:
     """A group whose member was killed soon lets another one in."""
