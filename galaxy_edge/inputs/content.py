@@ -71,8 +71,8 @@ class Opened:
     def names(self) -> tuple[str, ...]:
         """What the files are called in messages, if they are three."""
         if self.stamps:
-            return ("science stamp", "template stamp", "difference stamp")
-        return ("red file", "green file", "blue file")
+            return ("science", "template", "difference")
+        return ("red", "green", "blue")
 
     def sha256(self) -> str:
         """The SHA-256 of all bytes, one file after the other.

@@ -71,10 +71,10 @@ def rgb(content: Opened, stretch: Stretch) -> npt.NDArray[np.uint8]:
         notes = []
         bands.append(planes(*file, notes=notes))
         if not content.stamps:
-            content.notes += [f"the {name}: {note}" for note in notes]
+            content.notes += [f"the {name} file: {note}" for note in notes]
     for name, band in zip(content.names, bands, strict=True):
         if len(band) != 1:
-            raise ImageError(f"the {name} is a cube; each of three must have one band")
+            raise ImageError(f"the {name} file is a cube; each of three files must have one band")
         if band.shape != bands[0].shape:
             raise ImageError(
                 f"the bands differ in shape: {_shape(bands[0])} and {_shape(band)}; resample them "

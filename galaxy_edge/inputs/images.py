@@ -147,8 +147,8 @@ def _open(given: Source | Content) -> Iterator[_Open]:
     if isinstance(source.content, (np.ndarray, Image.Image, Stamp)):
         yield source.content
     else:
-        banded = isinstance(source.content, tuple) and len(source.files) > 1
         stamps = isinstance(source.content, Stamps)
+        banded = isinstance(source.content, tuple) and not (stamps and len(source.files) == 1)
         with Opened(source.files, banded=banded, stamps=stamps) as opened:
             yield opened
 
@@ -223,7 +223,8 @@ def _check_bands(content: Opened) -> None:
     for place, fits in enumerate(content.fits):
         if not fits and content.banded:
             raise ImageError(
-                f"not an image: each of three must be FITS; the {content.names[place]} is not"
+                f"not an image: each of three files must be FITS; the {content.names[place]} one "
+                "is not"
             )
         if not fits:
             raise ImageError("not an image: a stamp must be FITS")

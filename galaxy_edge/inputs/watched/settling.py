@@ -143,8 +143,9 @@ def _look(path: str, *, fresh: bool = False) -> tuple[State, int] | None:
     try:
         # Called for every waiting file, many times a second.
         status = _opened_status(path) if fresh else os.stat(path)  # noqa: PTH116
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+    except (FileNotFoundError, NotADirectoryError) as error:
+        # A link may be there before its target.
+        return (State(0, 1, error.errno or 0), 0) if os.path.islink(path) else None  # noqa: PTH114
     except OSError as error:  # for now or for good; then its row will say why
         return State(0, 1, error.errno or 0), 0
     # On Windows, the second time is that of the file's creation.

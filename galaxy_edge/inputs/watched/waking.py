@@ -47,6 +47,7 @@ class Waker:
         self._next = 0.0
         # Files that a listing found and no announcement gave, until now.
         self._unannounced: set[str] | None = None
+        self._has_waited = False
 
     def is_due(self) -> bool:
         """Whether the folder is to be listed now."""
@@ -64,10 +65,13 @@ class Waker:
             found: the new files.
         """
         # Changes that other computers make to a network file system are not announced.
-        if self._unannounced:
-            self._trusted = False
+        if self._has_waited:
+            if self._unannounced:
+                self._trusted = False
+            self._unannounced = set()
         # At first, all files are new.
-        self._unannounced = set() if self._unannounced is None else {*found}
+        self._unannounced = set() if self._unannounced is None else self._unannounced | {*found}
+        self._has_waited = False
         now = time.monotonic()
         pause = _TRUSTING if self._trusted else POLL
         self._next = now + max(pause, min(now - began, _LONGEST))
@@ -92,6 +96,7 @@ class Waker:
         paths = [path.replace(self._absolute, str(self._folder), 1) for path in paths]
         if self._unannounced:
             self._unannounced.difference_update(paths)
+        self._has_waited = True
         return paths
 
 

@@ -49,11 +49,11 @@ class Watching:
 
     def end(self, number: int) -> tuple[int, str]:
         self.process.send_signal(number)
-        _, err = self.process.communicate(timeout=60)
+        _, err = self.process.communicate(timeout=240)
         return self.process.returncode, err
 
     def wait_for(self, rows: int) -> None:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 240
         while len(rows_of(self.output)) < rows:
             assert time.monotonic() < end, self.process.poll()
             time.sleep(0.02)
@@ -300,7 +300,7 @@ def test_random_kills_lose_nothing_and_duplicate_nothing(
         kills += 1
     writer.join()
     watching = Watching(model_file, folder, output, *more, "--once", "--exit-zero")
-    _, err = watching.process.communicate(timeout=120)
+    _, err = watching.process.communicate(timeout=240)
     assert watching.process.returncode == 0, err
     assert kills >= 3
     check(day, rows_of(output))

@@ -157,7 +157,7 @@ def test_three_stamps_are_three_channels_if_the_stretch_allows_it():
     ("stamps", "message"),
     [
         ([b"no image"], "a stamp must be FITS"),
-        ([written(stamp(1)), b"no image", written(stamp(1))], "the template stamp is not"),
+        ([written(stamp(1)), b"no image", written(stamp(1))], "the template one is not"),
         ([written(stamp(1)), written(stamp(1)), written(stamp(1)[:9])], "differ in shape"),
         ([written(stamp(1)), written(np.zeros((3, 9, 9))), written(stamp(1))], "is a cube"),
     ],

@@ -22,6 +22,9 @@ Cli = Callable[..., tuple[int, str, str]]
 pytest.importorskip("confluent_kafka", reason="the extra `kafka` is not installed")
 ROOT = Path(__file__).parents[4]
 
+#: Seconds that a busy machine may take for anything.
+PATIENCE = 240
+
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[Broker]:
@@ -44,6 +47,20 @@ def properties(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    """No process outlives its test."""
+    yield
+    while _RUNNING:
+        process = _RUNNING.pop()
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+_RUNNING: list[subprocess.Popen[str]] = []
+
+
 class Consuming:
     """A process that consumes a topic."""
 
@@ -56,10 +73,11 @@ class Consuming:
             [sys.executable, "-m", "galaxy_edge", *map(str, words)],
             cwd=ROOT, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
+        _RUNNING.append(self.process)
 
     def end(self) -> tuple[int, str]:
         self.process.send_signal(signal.SIGTERM)
-        _, err = self.process.communicate(timeout=60)
+        _, err = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, err
 
     def kill(self) -> None:
@@ -74,7 +92,7 @@ def rows_of(path: Path) -> list[dict]:
 
 
 def wait_for(path: Path, count: int) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE
     while len(rows_of(path)) < count:
         assert time.monotonic() < end, f"{len(rows_of(path))} rows"
         time.sleep(0.02)
@@ -122,17 +140,18 @@ def test_every_message_has_a_row_after_a_kill(
 def test_rows_go_to_a_topic_and_survive_a_kill(
     broker: Broker, tmp_path: Path, model_file: Path, properties: Path
 ):
-    count = 2000
+    count = 1000
     given = messages(count)
     broker.produce("in", given)
     more = ("--to-topic", "out", "--threads", 1)
     consuming = Consuming(broker, "in", model_file, properties, *more)
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE
     while not (before := broker.committed("in", "g")):
         assert time.monotonic() < end
     consuming.kill()
     assert before < count
     consuming = Consuming(broker, "in", model_file, properties, *more)
+    end = time.monotonic() + PATIENCE
     while broker.committed("in", "g") < count:
         assert time.monotonic() < end
         time.sleep(0.1)
@@ -201,11 +220,12 @@ def test_alerts_in_messages(broker: Broker, tmp_path: Path, model_file: Path, pr
 def test_no_broker_is_a_note_and_not_the_end(tmp_path: Path, model_file: Path, properties: Path):
     nobody = type("Nobody", (), {"address": "127.0.0.1:9"})()
     consuming = Consuming(nobody, "x", model_file, properties, "-o", tmp_path / "x.jsonl")
-    time.sleep(4)
+    assert consuming.process.stderr is not None
+    assert consuming.process.stderr.readline().startswith("galaxy-edge: Kafka: ")
+    time.sleep(1)
     assert consuming.process.poll() is None
     code, err = consuming.end()
     assert code == 143
-    assert "galaxy-edge: Kafka: " in err
     assert err.count("trying again") <= 4
 
 

@@ -129,6 +129,11 @@ def test_a_renamed_file_that_is_never_readable_is_an_error_row(folder: Path, onc
     assert len(seen) == 2
 
 
+def test_a_link_to_nothing_is_an_error_row(folder: Path, once):
+    (folder / "a.png").symlink_to("nowhere")
+    assert once() == [("a.png", "error")]
+
+
 def test_a_renamed_file_does_not_wait(folder: Path, once):
     os.utime(put(folder / "a.png", 1), (1, 1))
     # The test would end after an hour.
