@@ -50,10 +50,15 @@ def commands(page: str) -> Iterator[list[str]]:
 @cache
 def options(command: str) -> frozenset[str]:
     """The names of all options of a galaxy-edge command."""
+    found = getattr(import_module(f"galaxy_edge.cli.{command}"), command)
     application = typer.Typer()
-    application.command()(getattr(import_module(f"galaxy_edge.cli.{command}"), command))
-    parameters = typer.main.get_command(application).params
-    return frozenset(name for parameter in parameters for name in parameter.opts)
+    if isinstance(found, typer.Typer):
+        application = found
+    else:
+        application.command()(found)
+    top = typer.main.get_command(application)
+    every = [top, *getattr(top, "commands", {}).values()]
+    return frozenset(name for one in every for parameter in one.params for name in parameter.opts)
 
 
 def run_python(snippet: str) -> list[str]:

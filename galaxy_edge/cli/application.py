@@ -7,14 +7,14 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
-from galaxy_edge.cli.commands import Command, commands
+from galaxy_edge.cli.commands import Command, commands, name_of
 from galaxy_edge.cli.faults import is_closed_pipe, memory_fault
 from galaxy_edge.errors import DeviceError, GalaxyEdgeError, UsageError
 
@@ -49,15 +49,21 @@ def _application(arguments: Sequence[str]) -> typer.Typer:
     # The overview shows no options, and Typer takes 15 ms to inspect those of all commands.
     overview = [*arguments] in (["--help"], ["-h"])
     for command in commands(arguments):
-        app.command()(_without_options(command) if overview else command)
+        if overview:
+            app.command()(_without_options(command))
+        elif isinstance(command, typer.Typer):
+            app.add_typer(command)
+        else:
+            app.command()(command)
     return app
 
 
-def _without_options(command: Command) -> Command:
+def _without_options(command: Command) -> Callable[[], None]:
     def shown() -> None:
         raise AssertionError("only for the overview")
 
-    shown.__name__, shown.__doc__ = command.__name__, command.__doc__
+    shown.__name__ = name_of(command)
+    shown.__doc__ = command.info.help if isinstance(command, typer.Typer) else command.__doc__
     return shown
 
 

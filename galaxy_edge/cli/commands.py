@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+import typer
+
 from galaxy_edge.errors import UsageError
 
-#: A function whose parameters are the options of the command.
-Command: TypeAlias = Callable[..., None]
+#: A function whose parameters are the options of the command, or a group of such commands.
+Command: TypeAlias = Callable[..., None] | typer.Typer
 
 
 def _predict() -> Command:
@@ -30,6 +32,12 @@ def _consume() -> Command:
     from galaxy_edge.cli.consume import consume
 
     return consume
+
+
+def _survey() -> Command:
+    from galaxy_edge.cli.survey import survey
+
+    return survey
 
 
 def _synthesize() -> Command:
@@ -84,6 +92,7 @@ _COMMANDS: dict[str, Callable[[], Command]] = {
     "predict": _predict,
     "watch": _watch,
     "consume": _consume,
+    "survey": _survey,
     "synthesize": _synthesize,
     "train": _train,
     "export": _export,
@@ -95,6 +104,13 @@ _COMMANDS: dict[str, Callable[[], Command]] = {
 }
 #: The packages that a program made of the runtime alone does not have.
 _OTHER_PACKAGES = ("galaxy_edge_train", "galaxy_edge_export")
+
+
+def name_of(command: Command) -> str:
+    """The word that names a command."""
+    if isinstance(command, typer.Typer):
+        return str(command.info.name)
+    return command.__name__
 
 
 def commands(arguments: Sequence[str]) -> list[Command]:

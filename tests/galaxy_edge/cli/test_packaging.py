@@ -15,14 +15,14 @@ import pytest
 
 import galaxy_edge
 from galaxy_edge import versions
-from galaxy_edge.cli.commands import commands
+from galaxy_edge.cli.commands import commands, name_of
 from galaxy_edge.errors import UsageError
 
 PACKAGE = Path(galaxy_edge.__file__).parent
 ROOT = PACKAGE.parent
 COMMANDS = (
-    "predict", "watch", "consume", "synthesize", "train", "export", "evaluate", "info", "verify",
-    "benchmark", "doctor",
+    "predict", "watch", "consume", "survey", "synthesize", "train", "export", "evaluate", "info",
+    "verify", "benchmark", "doctor",
 )  # fmt: skip
 
 
@@ -108,8 +108,8 @@ def test_import_statements_lead_to_every_command():
 
 
 def test_each_command_has_its_function():
-    assert [command.__name__ for command in commands([])] == list(COMMANDS)
-    assert [command.__name__ for command in commands(["predict", "a.png"])] == ["predict"]
+    assert [name_of(command) for command in commands([])] == list(COMMANDS)
+    assert [name_of(command) for command in commands(["predict", "a.png"])] == ["predict"]
 
 
 def test_a_command_with_a_missing_package_is_a_usage_error(monkeypatch: pytest.MonkeyPatch):
@@ -121,7 +121,7 @@ def test_a_command_with_a_missing_package_is_a_usage_error(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "galaxy_edge_train.config", None)
     with pytest.raises(UsageError, match="built without galaxy_edge_train"):
         commands(["train", "data"])
-    assert [command.__name__ for command in commands(["predict", "train"])] == ["predict"]
+    assert [name_of(command) for command in commands(["predict", "train"])] == ["predict"]
 
 
 def test_a_missing_bundled_model_is_reported_with_its_place(tmp_path: Path):

@@ -1,0 +1,160 @@
+"""``galaxy-edge survey run``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from galaxy_edge.cli import classifying, parsing
+from galaxy_edge.cli.options import (
+    Bands,
+    BatchSize,
+    BitDepth,
+    Catalogue,
+    Cutout,
+    Device,
+    Digest,
+    ExitZero,
+    IdColumn,
+    ImageColumn,
+    Keep,
+    Minimum,
+    Model,
+    OodLimit,
+    Percentiles,
+    PixelColumns,
+    Quiet,
+    Recursive,
+    Size,
+    SkyColumns,
+    Softening,
+    StretchKind,
+    StretchRange,
+    Threads,
+    Threshold,
+)
+
+
+def run(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A folder, pattern or container, as for predict, or - for a list of paths on "
+            "stdin.",
+        ),
+    ],
+    destination: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", metavar="DESTINATION", help="Folder of the rows; created if needed."
+        ),
+    ],
+    model: Model = None,
+    part_size: Annotated[
+        int, typer.Option(help="Images of a part, if they are files. A container is one part.")
+    ] = 100_000,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBER/COUNT", help="Classify one of COUNT disjoint shares of the parts."
+        ),
+    ] = None,
+    recursive: Recursive = False,
+    device: Device = "auto",
+    threshold: Threshold = None,
+    ood_limit: OodLimit = None,
+    digest: Digest = False,
+    batch_size: BatchSize = 32,
+    threads: Threads = None,
+    image_column: ImageColumn = None,
+    id_column: IdColumn = None,
+    keep: Keep = None,
+    catalogue: Catalogue = None,
+    size: Size = None,
+    sky_columns: SkyColumns = None,
+    pixel_columns: PixelColumns = None,
+    cutout: Cutout = None,
+    bands: Bands = None,
+    stretch: StretchRange = None,
+    q: Softening = None,
+    minimum: Minimum = None,
+    bit_depth: BitDepth = None,
+    stretch_kind: StretchKind = None,
+    percentiles: Percentiles = None,
+    exit_zero: ExitZero = False,
+    quiet: Quiet = False,
+) -> None:
+    """Classify a large source in parts, once each.
+
+    Each part becomes one Parquet file of rows and one ledger entry in DESTINATION. Repeat the
+    command after a kill: finished parts are not classified again. Several runs, also on several
+    machines that share DESTINATION, divide the parts among themselves.
+    """
+    from galaxy_edge import job
+    from galaxy_edge.cli.notes import Notes
+    from galaxy_edge.cli.progress import ticking
+    from galaxy_edge.inputs.paths import expand
+    from galaxy_edge.outputs import columnar
+    from galaxy_edge.results import Tally
+    from galaxy_edge.survey import identity, parts, running
+    from galaxy_edge.survey.ledger import Ledger
+    from galaxy_edge.survey.store import Folder
+
+    layout = parsing.layout(
+        image_column,
+        id_column,
+        parsing.names(keep),
+        catalogue,
+        size,
+        sky_columns,
+        pixel_columns,
+        cutout,
+    )
+    share = None
+    if shard is not None:
+        from galaxy_edge.inputs.shards import Shard
+
+        share = Shard.parse(shard)
+    parts.check_source(source, destination)
+    store = Folder(destination)
+    predictor = classifying.opened_predictor(
+        model,
+        device=device,
+        threads=threads,
+        threshold=threshold,
+        ood_limit=ood_limit,
+        batch_size=batch_size,
+        bands=bands,
+        minimum=minimum,
+        stretch=stretch,
+        q=q,
+        bit_depth=bit_depth,
+        stretch_kind=stretch_kind,
+        percentiles=percentiles,
+        digest=digest,
+    )
+    mine = identity.Identity.of(source, predictor, layout, recursive=recursive, part_size=part_size)
+    origin = job.origin(predictor, mine.layout.keep)
+    columnar.check("parquet", origin.columns)
+    paths = expand(
+        [source],
+        sys.stdin.buffer,
+        recursive=recursive,
+        partitioned=mine.layout.image_column is not None,
+    )
+    found = parts.divide(paths, part_size, mine.layout, predictor.preprocessing.stretch.bands)
+    identity.check(store, mine)
+    ledger = Ledger(store, origin, mine)
+    tally, noted = Tally(), Notes()
+    with ticking(shown=not quiet) as tick:
+        for part in running.unfinished(found, ledger, tally, share):
+            entry = running.classify(
+                part, predictor, mine.layout, ledger, progress=tick, note=noted
+            )
+            running.add(tally, entry)
+        noted.rest()
+    classifying.conclude(tally, predictor, quiet=quiet, exit_zero=exit_zero)
