@@ -18,7 +18,7 @@ from PIL import Image
 
 from galaxy_edge import golden
 from galaxy_edge.decision import Decision, Probabilities, Scores, Verdict
-from galaxy_edge.engine.opening import BUNDLED, Opening, begin
+from galaxy_edge.engine.opening import Opening, begin, located, portable
 from galaxy_edge.engine.session import Session
 from galaxy_edge.engine.threads import threads as thread_limit
 from galaxy_edge.errors import ImageError, ModelError, UsageError
@@ -50,7 +50,8 @@ class Predictor:
     those of `multiprocessing` end by `os._exit` and do not.)
 
     Args:
-        model: path of an .onnx file made by ``galaxy-edge export``; by default the bundled one.
+        model: path of an .onnx file made by ``galaxy-edge export``; by default the bundled one;
+            ``documented`` for the bundled one of the documented network.
         device: ``auto``, ``cpu``, ``cuda``, ``tensorrt``, ``openvino``, ``coreml``, ``directml``.
         threads: maximum number for inference and for decoding; less if the process's cores, its
             cgroup's quota, SLURM_CPUS_PER_TASK or OMP_NUM_THREADS allow fewer.
@@ -91,8 +92,7 @@ class Predictor:
             raise UsageError(f"bands must be three names, not {stretch['bands']!r}")
         if unknown := stretch.keys() - {item.name for item in fields(Stretch)}:
             raise UsageError(f"a stretch has no {', '.join(map(str, sorted(unknown)))}")
-        # Another process may have another working directory.
-        self._path = None if model is None else Path(model).absolute()
+        self._path = located(model)
         self._options: dict[str, Any] = {
             "device": device,
             "threads": threads,
@@ -107,7 +107,7 @@ class Predictor:
         self._threads = thread_limit(threads).count
         self._batch_size = batch_size
         self._digest = digest
-        self._name = BUNDLED if self._path is None else self._path.name
+        self._name = self._path.name
         self._reopening = Lock()
         self._process = os.getpid()
         self._session, self._sha256 = self._open()
@@ -122,7 +122,7 @@ class Predictor:
 
     def __reduce__(self) -> tuple[Callable[..., Predictor], tuple[object, ...]]:
         """A pickle: what it was made from, and the digest the model must still have."""
-        return _unpickle, (self._path, self._options, self.sha256)
+        return _unpickle, (portable(self._path), self._options, self.sha256)
 
     @property
     def manifest(self) -> Manifest:
@@ -280,7 +280,7 @@ class Predictor:
         try:
             return opening.result()
         except ModelError as error:
-            raise ModelError(f"{self._path or self._name} cannot be used: {error}") from error
+            raise ModelError(f"{self._path} cannot be used: {error}") from error
 
     def _reopen(self) -> None:
         with self._reopening:
@@ -336,8 +336,8 @@ class Predictor:
         )
 
 
-def _unpickle(path: Path | None, options: dict[str, Any], sha256: str) -> Predictor:
-    predictor = Predictor(path, **options)
+def _unpickle(model: Path | str | None, options: dict[str, Any], sha256: str) -> Predictor:
+    predictor = Predictor(model, **options)
     _check_unchanged(predictor.name, predictor.sha256, sha256)
     return predictor
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BUNDLED = ROOT / "galaxy_edge" / "models" / "galaxy-edge.onnx"
+BUNDLED = ROOT / "galaxy_edge" / "models" / "documented.onnx"
 TOOL = ROOT / "tools" / "profile"
 
 

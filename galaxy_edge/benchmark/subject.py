@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from galaxy_edge.engine.opening import located
 from galaxy_edge.errors import ModelError
 from galaxy_edge.golden import Verification, verify
 from galaxy_edge.predictor import Predictor
@@ -42,7 +43,7 @@ class Subject:
 
     def options(self) -> list[str]:
         """The same settings as command-line options of ``galaxy-edge predict``."""
-        options = ["-m", str(self.path.absolute())] if self.path else []
+        options = ["-m", str(located(self.path))] if self.path else []
         options += ["--device", self.device] if self.device != "auto" else []
         return options + (["--threads", str(self.threads)] if self.threads else [])
 

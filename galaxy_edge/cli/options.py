@@ -9,7 +9,12 @@ import typer
 
 Model = Annotated[
     Path | None,
-    typer.Option("-m", "--model", help="Model file.", show_default="the bundled one"),
+    typer.Option(
+        "-m",
+        "--model",
+        help="Model file; or documented, the bundled one of the documented network.",
+        show_default="the bundled one",
+    ),
 ]
 Threshold = Annotated[
     float | None,
@@ -178,4 +183,11 @@ PixelColumns = Annotated[
     ),
 ]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print no progress and no summary.")]
-ModelFile = Annotated[Path | None, typer.Argument(metavar="MODEL", show_default="the bundled one")]
+ModelFile = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="MODEL",
+        help="Model file; or documented, as for predict.",
+        show_default="the bundled one",
+    ),
+]

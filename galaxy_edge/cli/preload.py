@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import pairwise
-from pathlib import Path
 
 #: With these options nothing is preloaded: either another model or device is opened, or none.
 _EXCLUDED = ("--device", "--threads", "--help", "-h", "--model=")
@@ -24,9 +23,9 @@ def begin(arguments: Sequence[str]) -> None:
     models = [value for option, value in pairwise(arguments) if option in {"-m", "--model"}]
     # The command itself reports errors.
     with suppress(Exception):
-        # The same path as in Predictor, which looks for an `Opening` that is equal to this one.
-        path = Path(models[-1]).absolute() if models else None
-        from galaxy_edge.engine.opening import Opening, begin_ahead
+        from galaxy_edge.engine.opening import Opening, begin_ahead, located
         from galaxy_edge.engine.threads import threads
 
+        # The same path as in Predictor, which looks for an `Opening` that is equal to this one.
+        path = located(models[-1] if models else None)
         begin_ahead(Opening(path, "auto", threads().count))

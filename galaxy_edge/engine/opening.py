@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ from pathlib import Path
 from galaxy_edge.engine.session import Session
 from galaxy_edge.errors import ModelError
 
-BUNDLED = "galaxy-edge.onnx"
+#: The bundled models; each has the name of its file.
+MODELS = Path(__file__).parents[1] / "models"
+DEFAULT, DOCUMENTED = "galaxy-edge", "documented"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +22,12 @@ class Opening:
     """Which model to open, and how.
 
     Attributes:
-        path: the model file; None for the bundled one.
+        path: the model file, from `located`.
         device: ``auto`` or a device name.
         threads: maximum number of threads for one inference; None for the default.
     """
 
-    path: Path | None
+    path: Path
     device: str
     threads: int | None
 
@@ -60,9 +63,31 @@ def begin(opening: Opening) -> Future[tuple[Session, str]]:
     return done
 
 
-def _read(path: Path | None) -> bytes:
+def located(model: str | os.PathLike[str] | None) -> Path:
+    """The absolute path of a model file.
+
+    Args:
+        model: its path. None is the default bundled model, ``documented`` the other one unless a
+            file has that name.
+    """
+    if model is None:
+        return MODELS / f"{DEFAULT}.onnx"
+    path = Path(model)
+    if str(path) == DOCUMENTED and not path.exists():
+        return MODELS / f"{DOCUMENTED}.onnx"
+    return path.absolute()
+
+
+def portable(path: Path) -> Path | str | None:
+    """What gives the same model to `located` in a process with another folder, for a pickle."""
+    if path.parent != MODELS:
+        return path
+    return None if path.stem == DEFAULT else path.stem
+
+
+def _read(path: Path) -> bytes:
     try:
-        return _bundled() if path is None else _regular(path).read_bytes()
+        return _bundled(path) if path.parent == MODELS else _regular(path).read_bytes()
     except FileNotFoundError as error:
         raise ModelError("the file does not exist; check the path") from error
     except OSError as error:
@@ -82,15 +107,14 @@ def _regular(path: Path) -> Path:
     return path
 
 
-def _bundled() -> bytes:
-    """The bundled model. In a zip file (zipapp) it is not a file, so Python's loader reads it."""
-    path = Path(__file__).parents[1] / "models" / BUNDLED
+def _bundled(path: Path) -> bytes:
+    """A bundled model. In a zip file (zipapp) it is not a file, so Python's loader reads it."""
     try:
         if path.exists():
-            return path.read_bytes()
+            return _regular(path).read_bytes()
         import pkgutil  # noqa: PLC0415 - takes 1 ms, and few programs are zip files
 
-        content = pkgutil.get_data("galaxy_edge", f"models/{BUNDLED}")
+        content = pkgutil.get_data("galaxy_edge", f"models/{path.name}")
     except OSError as error:
         raise ModelError(
             f"this installation lacks the bundled model ({error.filename} cannot be read); "

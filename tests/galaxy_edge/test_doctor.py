@@ -23,7 +23,7 @@ def test_doctor_reports_versions_threads_and_devices(cli: Cli):
     assert (code, err) == (0, "")
     found = lines(out)
     assert found["numpy"] == version("numpy")
-    assert found["cpu"].startswith("yes: 8 of 8 golden examples compared")
+    assert found["cpu"].startswith("yes: 10 of 10 golden examples compared")
     assert found["threads"][0].isdigit()
     assert " from " in found["threads"]
     available = onnxruntime.get_available_providers()

@@ -82,7 +82,7 @@ def test_the_threshold_of_the_model_is_used(model_file: Path, tmp_path: Path):
 
 def test_the_preprocessing_of_the_model_is_used(model_file: Path, tmp_path: Path):
     image = galaxy(1, 61)
-    steps = json.dumps(preprocessing_document(Preprocessing(size=24)))
+    steps = json.dumps(preprocessing_document(Preprocessing(size=16)))
     other = Predictor(changed(model_file, tmp_path / "m.onnx", preprocessing=steps))
     # The golden examples were recorded with other preprocessing, so they cannot be compared.
     (note,) = other.notes
@@ -134,11 +134,11 @@ def test_predict_many_is_lazy(model_file: Path):
 
 
 def test_scores_accepts_only_preprocessed_images(predictor: Predictor):
-    assert predictor.scores(np.zeros((0, 24, 24, 3), np.uint8)).shape == (0, 2)
-    scores = predictor.scores(np.zeros((5, 24, 24, 3), np.uint8))
+    assert predictor.scores(np.zeros((0, 16, 16, 3), np.uint8)).shape == (0, 2)
+    scores = predictor.scores(np.zeros((5, 16, 16, 3), np.uint8))
     assert (scores.shape, scores.dtype) == ((5, 2), np.float32)
-    for wrong in (np.zeros((1, 20, 20, 3), np.uint8), np.zeros((1, 24, 24, 3), np.float32)):
-        with pytest.raises(ValueError, match=r"uint8 \[N, 24, 24, 3\]"):
+    for wrong in (np.zeros((1, 20, 20, 3), np.uint8), np.zeros((1, 16, 16, 3), np.float32)):
+        with pytest.raises(ValueError, match=r"uint8 \[N, 16, 16, 3\]"):
             predictor.scores(wrong)
 
 

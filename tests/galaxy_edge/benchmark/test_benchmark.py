@@ -72,7 +72,7 @@ def test_the_document_is_complete(document: dict[str, Any], model_file: Path):
     assert document["model"]["sha256"] == hashlib.sha256(model_file.read_bytes()).hexdigest()
     assert document["model"]["golden"]["examples"] == 8
     assert document["model"]["provider"] == "CPUExecutionProvider"
-    assert document["images"]["widths_px"] == [24, 24]
+    assert document["images"]["widths_px"] == [16, 16]
     assert document["offline"]["batch_size"] == 32
     assert {"numpy", "pillow", "galaxy-edge"} < set(document["machine"]["packages"])
 

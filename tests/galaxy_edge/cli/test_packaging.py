@@ -80,7 +80,7 @@ def test_a_zip_file_checks_the_machine_and_measures_itself(site: Path, archive: 
     done = run(site, archive, "doctor")
     assert (done.returncode, done.stderr) == (0, "")
     assert f"galaxy-edge  {versions.VERSION}" in done.stdout
-    assert "cpu          yes: 8 of 8" in done.stdout
+    assert "cpu          yes: 10 of 10" in done.stdout
     example = ROOT / "examples" / "gan_0.png"
     code = f"import sys; sys.path.insert(0, {str(archive)!r})\n"
     code += f"from galaxy_edge.benchmark.cold import predict; predict({str(example)!r}, [])"

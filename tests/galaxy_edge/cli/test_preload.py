@@ -6,14 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from galaxy_edge import ModelError
 from galaxy_edge.cli import preload
 from galaxy_edge.engine import opening
-from galaxy_edge.engine.opening import Opening, begin
+from galaxy_edge.engine.opening import Opening, begin, located
 from galaxy_edge.engine.threads import threads
 from tests.conftest import encoded, galaxy
 
@@ -33,12 +32,12 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> dict[Opening, object]:
         (["predict", "a.png", "-m", "b.onnx"], "b.onnx"),
         (["predict", "--model", "b.onnx", "a.png"], "b.onnx"),
         (["predict", "-m", "c.onnx", "-m", "b.onnx", "a.png"], "b.onnx"),
+        (["predict", "-m", "documented", "a.png"], "documented"),
     ],
 )
 def test_simple_arguments_preload_the_model(arguments, model, begun):
     preload.begin(arguments)
-    path = None if model is None else Path(model).absolute()
-    assert list(begun) == [Opening(path, "auto", threads().count)]
+    assert list(begun) == [Opening(located(model), "auto", threads().count)]
 
 
 @pytest.mark.parametrize(
