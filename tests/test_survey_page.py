@@ -41,6 +41,7 @@ def test_the_commands_of_the_page_run(folder: Path, cli: Cli):
     lines = [
         shlex.split(line)[1:]
         for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+        if "s3://" not in block  # the tests of buckets run these
         for line in block.splitlines()
     ]
     survey, status, verify = lines

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -43,14 +42,17 @@ def run(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A folder, pattern or container, as for predict, or - for a list of paths on "
-            "stdin.",
+            help="A folder, pattern or container, as for predict, or its s3://, gs://, az:// or "
+            "https:// URL; or - for a list of paths on stdin.",
         ),
     ],
     destination: Annotated[
-        Path,
+        str,
         typer.Option(
-            "-o", "--output", metavar="DESTINATION", help="Folder of the rows; created if needed."
+            "-o",
+            "--output",
+            metavar="DESTINATION",
+            help="Folder of the rows, or its URL in a bucket; created if needed.",
         ),
     ],
     model: Model = None,
@@ -97,12 +99,10 @@ def run(
     from galaxy_edge import job
     from galaxy_edge.cli.notes import Notes
     from galaxy_edge.cli.progress import ticking
-    from galaxy_edge.inputs.paths import expand
     from galaxy_edge.outputs import columnar
     from galaxy_edge.results import Tally
-    from galaxy_edge.survey import identity, parts, running
+    from galaxy_edge.survey import identity, parts, places, running
     from galaxy_edge.survey.ledger import Ledger
-    from galaxy_edge.survey.store import Folder
 
     layout = parsing.layout(
         image_column,
@@ -119,8 +119,8 @@ def run(
         from galaxy_edge.inputs.shards import Shard
 
         share = Shard.parse(shard)
-    parts.check_source(source, destination)
-    store = Folder(destination)
+    places.check_apart(source, destination)
+    store = places.store(destination)
     predictor = classifying.opened_predictor(
         model,
         device=device,
@@ -140,12 +140,7 @@ def run(
     mine = identity.Identity.of(source, predictor, layout, recursive=recursive, part_size=part_size)
     origin = job.origin(predictor, mine.layout.keep)
     columnar.check("parquet", origin.columns)
-    paths = expand(
-        [source],
-        sys.stdin.buffer,
-        recursive=recursive,
-        partitioned=mine.layout.image_column is not None,
-    )
+    paths = places.expand(source, sys.stdin.buffer, recursive=recursive, layout=mine.layout)
     found = parts.divide(paths, part_size, mine.layout, predictor.preprocessing.stretch.bands)
     identity.check(store, mine)
     ledger = Ledger(store, origin, mine)
