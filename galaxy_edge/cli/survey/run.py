@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from galaxy_edge.cli import classifying, parsing
+from galaxy_edge.cli.extras import importing
 from galaxy_edge.cli.options import (
     Bands,
     BatchSize,
@@ -35,6 +37,13 @@ from galaxy_edge.cli.options import (
     Threads,
     Threshold,
 )
+from galaxy_edge.errors import UsageError
+
+if TYPE_CHECKING:
+    from galaxy_edge.predictor import Predictor
+    from galaxy_edge.survey.identity import Identity
+    from galaxy_edge.survey.ledger import Entry
+    from galaxy_edge.survey.parts import Part
 
 
 def run(
@@ -59,6 +68,17 @@ def run(
     part_size: Annotated[
         int, typer.Option(help="Images of a part, if they are files. A container is one part.")
     ] = 100_000,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="Classify the parts in this process, or as tasks of Ray."),
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a running Ray cluster, or auto.",
+            show_default="a cluster is started on this machine",
+        ),
+    ] = None,
     shard: Annotated[
         str | None,
         typer.Option(
@@ -114,6 +134,8 @@ def run(
         pixel_columns,
         cutout,
     )
+    if address is not None and engine != "ray":
+        raise UsageError("--address belongs to --engine ray")
     share = None
     if shard is not None:
         from galaxy_edge.inputs.shards import Shard
@@ -146,10 +168,32 @@ def run(
     ledger = Ledger(store, origin, mine)
     tally, noted = Tally(), Notes()
     with ticking(shown=not quiet) as tick:
-        for part in running.unfinished(found, ledger, tally, share):
-            entry = running.classify(
-                part, predictor, mine.layout, ledger, progress=tick, note=noted
+        todo = running.unfinished(found, ledger, tally, share)
+        entries: Iterator[Entry]
+        if engine == "ray":
+            entries = _on_ray(todo, predictor, mine, destination, address, tick)
+        else:
+            entries = (
+                running.classify(part, predictor, mine.layout, ledger, progress=tick, note=noted)
+                for part in todo
             )
+        for entry in entries:
             running.add(tally, entry)
         noted.rest()
     classifying.conclude(tally, predictor, quiet=quiet, exit_zero=exit_zero)
+
+
+def _on_ray(
+    parts: Iterable[Part],
+    predictor: Predictor,
+    identity: Identity,
+    destination: str,
+    address: str | None,
+    tick: Callable[[], None],
+) -> Iterator[Entry]:
+    with importing("ray"):
+        from galaxy_edge.survey import ray
+    for entry in ray.entries(parts, predictor, identity, destination, address):
+        for _ in range(entry.tally.total):
+            tick()
+        yield entry
