@@ -46,7 +46,8 @@ def entries(
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError) as error:
         raise UsageError(
-            f"there is no Ray cluster at {address}: start it, or leave out --address"
+            f"no Ray cluster accepts this command at {address}: start it, check its token, or "
+            "leave out --address"
         ) from error
     task: Any = ray.remote(num_cpus=1, max_retries=_RETRIES)(_work)
     shared = ray.put(predictor)
