@@ -41,6 +41,8 @@ def test_the_commands_of_the_page_run(folder: Path, cli: Cli):
     lines = [
         shlex.split(line)[1:]
         for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+        # The tests of buckets and of Ray run the others.
+        if "s3://" not in block and "--engine" not in block
         for line in block.splitlines()
     ]
     survey, status, verify = lines

@@ -46,11 +46,13 @@ def partitions_below(folder: Path) -> list[Path]:
     Files whose names begin with an underscore or a dot hold metadata, and the file
     ``data_thumbnail.parquet`` of a HATS catalogue repeats some of its rows.
     """
-    return sorted(
-        path
-        for path in folder.rglob("*.parquet")
-        if not path.name.startswith(("_", ".")) and path.name != "data_thumbnail.parquet"
-    )
+    return sorted(path for path in folder.rglob("*.parquet") if is_partition(path.name))
+
+
+def is_partition(name: str) -> bool:
+    """Whether a file of this name is a partition of a table: see `partitions_below`."""
+    is_data = not name.startswith(("_", ".")) and name != "data_thumbnail.parquet"
+    return is_data and name.endswith(".parquet")
 
 
 def child(parent: Path, name: str, problems: list[str], *, needed: bool) -> Path | None:

@@ -164,11 +164,11 @@ def _images(path: str, *, recursive: bool, partitioned: bool) -> Iterator[str]:
     if is_folder and container_kind(path) is None:
         folder = Path(path)
         found = partitions_below(folder) if partitioned else []
-        found = found or images_below(folder, recursive=recursive, wanted=_is_input)
+        found = found or images_below(folder, recursive=recursive, wanted=is_listed)
     yield from map(str, found) if found else [path]
 
 
-def _is_input(name: str) -> bool:
+def is_listed(name: str) -> bool:
     """Whether a file of this name in a folder is an input: an image, or a packet with alerts."""
     return has_image_suffix(name) or container_kind(name) == "alerts"
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 import random
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from galaxy_edge.errors import GateError
 from galaxy_edge.inputs.containers.layout import Layout
-from galaxy_edge.inputs.paths import from_paths
 from galaxy_edge.inputs.source import Source
 from galaxy_edge.outputs import columnar
 from galaxy_edge.predictor import Predictor
 from galaxy_edge.results import Prediction, Row, is_number
 from galaxy_edge.survey.ledger import Entry, Ledger
 from galaxy_edge.survey.parts import Part
+from galaxy_edge.survey.places import images
 
 #: Most rows that the message about differences shows.
 _SHOWN = 5
@@ -101,15 +103,17 @@ def compare(
     rows = [row for place, row in enumerate(ledger.rows(entry)) if place in places]
     # A path may come twice: then the first image of the name is compared.
     wanted = {(row["id"], row["path"]): row for row in rows}
-    inputs = from_paths(part.paths, bands=predictor.preprocessing.stretch.bands, layout=layout)
+    bands = predictor.preprocessing.stretch.bands
     result = Check(0, 0.0, [])
-    for prediction in predictor.predict_many(_wanted(inputs, {*wanted})):
-        row = wanted.pop(_key(prediction))
-        result.compared += 1
-        largest, reason = _difference(row, prediction, predictor.manifest.tolerance)
-        result.largest = max(result.largest, largest)
-        if reason:
-            result.differences.append(f"{row['path'] or row['id']}: {reason}")
+    with tempfile.TemporaryDirectory(prefix="galaxy-edge-") as folder:
+        inputs = images(part.paths, Path(folder), bands=bands, layout=layout)
+        for prediction in predictor.predict_many(_wanted(inputs, {*wanted})):
+            row = wanted.pop(_key(prediction))
+            result.compared += 1
+            largest, reason = _difference(row, prediction, predictor.manifest.tolerance)
+            result.largest = max(result.largest, largest)
+            if reason:
+                result.differences.append(f"{row['path'] or row['id']}: {reason}")
     for row in wanted.values():
         result.compared += 1
         result.differences.append(f"{row['path'] or row['id']}: it is not in the source any more")

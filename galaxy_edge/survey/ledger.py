@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from galaxy_edge.survey.store import Store
 from galaxy_edge.versions import VERSION
 
 _ROWS, _LEDGER = "rows", "ledger"
+#: Entries that are read at the same time.
+CONCURRENCY = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +163,12 @@ def entries(store: Store) -> Iterator[Entry]:
     Raises:
         UsageError: one is damaged.
     """
-    for name in store.names(_LEDGER):
-        key = name.removesuffix(".json")
-        content = store.read(f"{_LEDGER}/{name}")
-        if content is not None:
-            yield _parsed(content, key, store)
+    names = [*store.names(_LEDGER)]
+    with ThreadPoolExecutor(CONCURRENCY) as pool:
+        contents = pool.map(lambda name: store.read(f"{_LEDGER}/{name}"), names)
+        for name, content in zip(names, contents, strict=True):
+            if content is not None:
+                yield _parsed(content, name.removesuffix(".json"), store)
 
 
 def _parsed(content: bytes, key: str, store: Store) -> Entry:

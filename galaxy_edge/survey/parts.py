@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from galaxy_edge.errors import UsageError
 from galaxy_edge.inputs.bands import Bands, grouped
 from galaxy_edge.inputs.containers.layout import Layout
-from galaxy_edge.inputs.formats import container_kind, split_dataset, split_extension
+from galaxy_edge.inputs.formats import container_kind
+from galaxy_edge.survey.places import size
 
 #: Characters that every file system and object store takes in a name.
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
@@ -45,7 +44,7 @@ class Part:
 
 def divide(
     paths: Iterable[str | None],
-    size: int,
+    count: int,
     layout: Layout | None = None,
     bands: Bands | None = None,
 ) -> Iterator[Part]:
@@ -53,7 +52,7 @@ def divide(
 
     Args:
         paths: files and containers; None is ignored.
-        size: images of a run of paths.
+        count: images of a run of paths.
         layout: how containers are read. With a catalogue, every input is a mosaic.
         bands: three files are one image (`galaxy_edge.inputs.bands.grouped`).
 
@@ -61,7 +60,7 @@ def divide(
         UsageError: a container does not exist.
     """
     run: list[str] = []
-    count = number = 0
+    taken = number = 0
     for found in paths if bands is None else grouped(paths, bands):
         if found is None:
             continue
@@ -70,11 +69,11 @@ def divide(
             yield _container(files)
             continue
         run += files
-        count += 1
-        if count == size:
+        taken += 1
+        if taken == count:
             yield _run(number, run)
             run = []
-            count, number = 0, number + 1
+            taken, number = 0, number + 1
     if run:
         yield _run(number, run)
 
@@ -90,33 +89,13 @@ def _container(files: tuple[str, ...]) -> Part:
     path = files[0]
     name = _UNSAFE.sub("-", Path(path).name)[:_LONGEST].strip("-.")
     place = hashlib.sha256("\0".join(files).encode("utf-8", "surrogateescape")).hexdigest()[:12]
-    return Part(f"{name}-{place}", files, _digest([files, [_size(path) for path in files]]))
+    return Part(f"{name}-{place}", files, _digest([files, [size(path) for path in files]]))
 
 
 def _run(number: int, paths: Sequence[str]) -> Part:
     return Part(f"paths-{number:08}", tuple(paths), _digest([paths]))
 
 
-def _size(path: str) -> int:
-    """Bytes of a file; 0 for a folder, such as a Zarr store."""
-    file = Path(split_dataset(split_extension(path)[0])[0])
-    try:
-        return 0 if file.is_dir() else file.stat().st_size
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-
-
 def _digest(document: object) -> str:
     # JSON in ASCII also holds the bytes of file names that are not Unicode.
     return hashlib.sha256(json.dumps(document).encode()).hexdigest()
-
-
-def check_source(source: str, destination: Path) -> None:
-    """Refuse a destination in the source, whose rows could become inputs of the next run.
-
-    Raises:
-        UsageError: the destination is in the source.
-    """
-    folder = os.path.realpath(source)
-    if os.path.isdir(folder) and Path(os.path.realpath(destination)).is_relative_to(folder):  # noqa: PTH112
-        raise UsageError(f"{destination} is in {source}; choose a destination outside the source")

@@ -5,17 +5,18 @@ from __future__ import annotations
 import random
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from galaxy_edge import job
 from galaxy_edge.inputs.containers.layout import Layout
-from galaxy_edge.inputs.paths import from_paths
 from galaxy_edge.outputs.output import opened
 from galaxy_edge.predictor import Predictor
 from galaxy_edge.results import Tally
-from galaxy_edge.survey.ledger import Entry, Ledger
+from galaxy_edge.survey.ledger import CONCURRENCY, Entry, Ledger
 from galaxy_edge.survey.parts import Part
+from galaxy_edge.survey.places import images
 
 if TYPE_CHECKING:
     from galaxy_edge.inputs.shards import Shard
@@ -51,7 +52,7 @@ def classify(
         rows = Path(folder, "rows.parquet")
         origin = job.origin(predictor, layout.keep)
         with opened(rows, "parquet", origin, resuming=False) as output:
-            inputs = from_paths(part.paths, bands=bands, layout=layout)
+            inputs = images(part.paths, Path(folder), bands=bands, layout=layout)
             tally = job.run(inputs, predictor, output, progress=progress, note=note)
         return ledger.finish(part, rows, tally)
 
@@ -71,8 +72,11 @@ def unfinished(
         shard: take only the parts of this share.
     """
     for some in _mixed(part for part in parts if shard is None or shard.has(part.key)):
-        for part in some:
-            entry = ledger.entry(part)
+        with ThreadPoolExecutor(CONCURRENCY) as pool:
+            found = [*pool.map(ledger.entry, some)]
+        for part, earlier in zip(some, found, strict=True):
+            # Another run may have finished it since.
+            entry = earlier or ledger.entry(part)
             if entry is None:
                 yield part
             else:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 Destination = Annotated[
-    Path, typer.Argument(metavar="DESTINATION", help="Folder of the rows of a survey.")
+    str, typer.Argument(metavar="DESTINATION", help="Folder or URL of the rows of a survey.")
 ]
 
 
@@ -16,12 +15,11 @@ def status(destination: Destination) -> None:
     """Count the finished parts of a survey, their rows, failures, statuses and labels."""
     from galaxy_edge.outputs.text import printable
     from galaxy_edge.results import Tally
-    from galaxy_edge.survey import identity
+    from galaxy_edge.survey import identity, places
     from galaxy_edge.survey.ledger import entries
     from galaxy_edge.survey.running import add
-    from galaxy_edge.survey.store import Folder
 
-    store = Folder(destination)
+    store = places.store(destination)
     survey = identity.read(store)
     tally, parts = Tally(), 0
     for entry in entries(store):

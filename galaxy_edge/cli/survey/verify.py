@@ -30,13 +30,11 @@ def verify(
     """
     from galaxy_edge import job
     from galaxy_edge.cli.notes import print_note
-    from galaxy_edge.inputs.paths import expand
-    from galaxy_edge.survey import checking, identity
+    from galaxy_edge.survey import checking, identity, places
     from galaxy_edge.survey.ledger import Ledger, entries
     from galaxy_edge.survey.parts import divide
-    from galaxy_edge.survey.store import Folder
 
-    store = Folder(destination)
+    store = places.store(destination)
     survey = identity.read(store)
     if survey.source == "-":
         raise UsageError("a survey of a list on stdin cannot be verified: the list was not kept")
@@ -45,9 +43,8 @@ def verify(
         print_note(note)
     ledger = Ledger(store, job.origin(predictor, survey.layout.keep), survey)
     chosen = checking.sample(entries(store), rows, parts, seed)
-    partitioned = survey.layout.image_column is not None
-    paths = expand(
-        [survey.source], io.BytesIO(), recursive=survey.recursive, partitioned=partitioned
+    paths = places.expand(
+        survey.source, io.BytesIO(), recursive=survey.recursive, layout=survey.layout
     )
     bands = predictor.preprocessing.stretch.bands
     total = checking.Check(0, 0.0, [])

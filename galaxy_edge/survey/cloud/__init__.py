@@ -1,0 +1,1 @@
+"""Sources and destinations in object storage: ``s3://``, ``gs://``, ``az://``, ``https://``."""

@@ -1,0 +1,85 @@
+"""Classify the parts of a survey as tasks of Ray (the extra ``ray``)."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import ray
+
+from galaxy_edge import job
+from galaxy_edge.errors import UsageError
+from galaxy_edge.predictor import Predictor
+from galaxy_edge.survey.identity import Identity
+from galaxy_edge.survey.ledger import Entry, Ledger
+from galaxy_edge.survey.parts import Part
+from galaxy_edge.survey.places import store
+from galaxy_edge.survey.running import classify
+
+#: How often a task is repeated after its process or its machine was lost.
+_RETRIES = 10
+
+
+def entries(
+    parts: Iterable[Part],
+    predictor: Predictor,
+    identity: Identity,
+    destination: str,
+    address: str | None,
+) -> Iterator[Entry]:
+    """Classify parts, each in a task on one core, and yield their entries as they are finished.
+
+    Args:
+        parts: the parts; twice as many as the cluster has cores are in its hands at a time.
+        predictor: gives the verdicts; each task opens its model again.
+        identity: what all parts have in common.
+        destination: where the rows go: a place that all machines of the cluster share.
+        address: of a running cluster, or ``auto``; None to start one on this machine.
+
+    Raises:
+        UsageError: there is no cluster at this address, or what a task raised.
+    """
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, ValueError) as error:
+        raise UsageError(
+            f"no Ray cluster accepts this command at {address}: start it, check its token, or "
+            "leave out --address"
+        ) from error
+    task: Any = ray.remote(num_cpus=1, max_retries=_RETRIES)(_work)
+    shared = ray.put(predictor)
+    most = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+    waiting: list[Any] = []
+    try:
+        for part in parts:
+            waiting.append(task.remote(part, shared, identity, destination, os.getcwd()))  # noqa: PTH109
+            if len(waiting) == most:
+                yield _first(waiting)
+        while waiting:
+            yield _first(waiting)
+    finally:
+        ray.shutdown()
+
+
+def _first(waiting: list[Any]) -> Entry:
+    """The entry of the task that ends first; the task is removed."""
+    (done,), waiting[:] = ray.wait(waiting)
+    try:
+        return ray.get(done)  # type: ignore[no-any-return]
+    except ray.exceptions.RayTaskError as error:
+        # Its own text is a traceback.
+        raise error.cause from None
+
+
+def _work(
+    part: Part, predictor: Predictor, identity: Identity, destination: str, folder: str
+) -> Entry:
+    # Paths may be relative to the folder of the command.
+    with suppress(OSError):
+        os.chdir(folder)
+    ledger = Ledger(store(destination), job.origin(predictor, identity.layout.keep), identity)
+    # A task is repeated if its process was lost, perhaps after its end.
+    return ledger.entry(part) or classify(part, predictor, identity.layout, ledger)
