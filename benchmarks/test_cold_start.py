@@ -26,7 +26,7 @@ import sys
 import numpy, onnxruntime
 from PIL import Image
 session = onnxruntime.InferenceSession(sys.argv[1])
-image = numpy.asarray(Image.open(sys.argv[2]).convert("RGB").resize((150, 150)))
+image = numpy.asarray(Image.open(sys.argv[2]).convert("RGB").resize((64, 64)))
 print(session.run(None, {"image": image[None]})[0])
 """
 #: Largest allowed time, as a multiple of the bare script's.

@@ -29,7 +29,7 @@ options.enable_cpu_mem_arena = arena == "arena"
 options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning == "spin")))
 session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 rng = numpy.random.default_rng(0)
-images = rng.integers(0, 255, (256, 150, 150, 3), numpy.uint8)
+images = rng.integers(0, 255, (256, 64, 64, 3), numpy.uint8)
 
 def run(count):
     return session.run(None, {"image": images[:count]})

@@ -80,7 +80,7 @@ def test_throughput_against_the_bound_and_a_plain_loop(
     batch = np.stack([decode(file, steps) for file in folder[:BATCH]])
     took: dict[str, list[float]] = {"decode": [], "inference": [], "plain": [], "ours": []}
     # All are measured in turn, so that a slow moment of the machine affects them all.
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS if benchmark.enabled else 1):
         took["decode"].append(seconds(lambda: [decode(file, steps) for file in folder[:320]]) / 320)
         took["inference"].append(
             seconds(lambda: [one.scores(batch) for _ in range(10)]) / (10 * BATCH)
@@ -96,5 +96,6 @@ def test_throughput_against_the_bound_and_a_plain_loop(
         f"{median['plain'] / median['ours']:.2f} times the plain loop |"
     )
     benchmark.pedantic(lambda: None)
-    assert bound / median["ours"] >= GOAL
-    assert median["plain"] / median["ours"] >= FASTER
+    if benchmark.enabled:
+        assert bound / median["ours"] >= GOAL
+        assert median["plain"] / median["ours"] >= FASTER
