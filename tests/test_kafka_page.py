@@ -51,7 +51,7 @@ def test_the_page(
             consuming.send_signal(signal.SIGTERM)
             assert consuming.wait(240) == 143
         rows = [json.loads(line) for line in Path("rows.jsonl").read_text().splitlines()]
-        assert {row["status"] for row in rows} == {"ok"}
+        assert not [row for row in rows if row["status"] == "error"]
         names = sorted(path.stem for path in Path("cutouts").iterdir())
         assert sorted(row["id"] for row in rows) == names
         sent = [json.loads(one.value()) for one in broker.read("verdicts", COUNT)]

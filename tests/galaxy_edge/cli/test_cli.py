@@ -39,7 +39,7 @@ def test_the_bundled_model_needs_no_options(images: Path, cli: Cli):
     header, *rows = out.splitlines()
     assert header.split() == ["verdict", "score", "path"]
     assert [row.split()[2] for row in rows] == ["b.png", "a.png"]
-    assert all(re.match(r"(Fake|Real)\s+[01]\.\d{4}\s", row) for row in rows)
+    assert all(re.match(r"(Fake|Real|out_of_distribution)\s+[01]\.\d{4}\s", row) for row in rows)
     assert "2 images" in err
 
 

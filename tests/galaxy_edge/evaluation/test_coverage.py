@@ -198,9 +198,9 @@ def test_outliers_alone_are_not_enough(tmp_path: Path):
         find(tmp_path, ("Fake", "Real"))
 
 
-def test_without_outliers_the_tables_are_as_before(sources: Path, cli: Cli):
-    found = evaluated(cli, sources)
+def test_without_outliers_the_tables_are_as_before(sources: Path, model_file: Path, cli: Cli):
+    found = evaluated(cli, sources, "-m", model_file)
     assert found["outliers"] == []
-    _, out, _ = cli("evaluate", sources)
+    _, out, _ = cli("evaluate", sources, "-m", model_file)
     assert "Outliers" not in out
     assert "with a label" not in out

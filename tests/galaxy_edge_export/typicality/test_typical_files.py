@@ -191,7 +191,9 @@ def test_the_limit_is_an_option_of_export_and_of_predict(run: Path, files, tmp_p
     assert (row["status"], row["typicality"]) == ("ok", 0.0)
     row = json.loads(cli(*command, "-m", off, "--ood-limit", 0.5)[1])
     assert row["status"] == "out_of_distribution"
-    code, _, err = cli(*command, "--ood-limit", 0.5)
+    plain = tmp_path / "plain.onnx"
+    assert cli("export", run, "-o", plain, "-q", "--no-typicality")[0] == 0
+    code, _, err = cli(*command, "-m", plain, "--ood-limit", 0.5)
     assert code == 2
     assert "the model computes no typicality" in err
     assert cli(*command, "-m", off, "--ood-limit", 2)[0] == 2
