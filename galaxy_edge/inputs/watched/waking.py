@@ -64,17 +64,21 @@ class Waker:
             began: when the listing began, in seconds of `time.monotonic`.
             found: the new files.
         """
+        if self._trusted:
+            self._compare(found)
+        now = time.monotonic()
+        pause = _TRUSTING if self._trusted else POLL
+        self._next = now + max(pause, min(now - began, _LONGEST))
+
+    def _compare(self, found: list[str]) -> None:
+        """Trust the announcements no longer if they left out a file that a listing found."""
         # Changes that other computers make to a network file system are not announced.
         if self._has_waited:
-            if self._unannounced:
-                self._trusted = False
+            self._trusted = not self._unannounced
             self._unannounced = set()
         # At first, all files are new.
         self._unannounced = set() if self._unannounced is None else self._unannounced | {*found}
         self._has_waited = False
-        now = time.monotonic()
-        pause = _TRUSTING if self._trusted else POLL
-        self._next = now + max(pause, min(now - began, _LONGEST))
 
     def wait(self) -> list[str]:
         """Wait for a moment, or until something changes.
