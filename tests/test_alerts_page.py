@@ -20,7 +20,7 @@ pytest.importorskip("fastavro", reason="the extra `alerts` is not installed")
 PAGE = (Path(__file__).parents[1] / "docs" / "alerts.md").read_text(encoding="utf-8")
 #: What is added to a command of the page, so that it takes seconds.
 SHORT = {"train": [*TINY, "--epochs", "1"], "evaluate": ["--bootstrap", "20"]}
-COUNT = 24
+COUNT = 40
 
 
 def commands(part: str) -> Iterator[list[str]]:

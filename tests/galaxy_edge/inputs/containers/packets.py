@@ -52,7 +52,7 @@ def stamp(seed: int, size: int = 63, *, zipped: bool = True) -> bytes:
     # Beside its stamps, Rubin has their uncertainty.
     more = [] if zipped else [fits.ImageHDU(pixels(seed + 1, size), name="UNCERT")]
     fits.HDUList([primary, *more]).writeto(file)
-    return gzip.compress(file.getvalue()) if zipped else file.getvalue()
+    return gzip.compress(file.getvalue(), mtime=0) if zipped else file.getvalue()
 
 
 def ztf(number: int, *, label: str | None = None, stamps: bool = True) -> dict[str, Any]:
