@@ -43,7 +43,9 @@ def entries(
         UsageError: there is no cluster at this address, or what a task raised.
     """
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        # Without an address, Ray would look for a cluster of this machine, and wait for one that has
+        # ended.
+        ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError) as error:
         raise UsageError(
             f"no Ray cluster accepts this command at {address}: start it, check its token, or "
