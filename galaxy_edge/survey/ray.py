@@ -43,8 +43,8 @@ def entries(
         UsageError: there is no cluster at this address, or what a task raised.
     """
     try:
-        # Without an address, Ray would look for a cluster of this machine, and wait for one that has
-        # ended.
+        # Without an address, Ray would look for a cluster of this machine, and would wait for
+        # one that has ended.
         ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError) as error:
         raise UsageError(
