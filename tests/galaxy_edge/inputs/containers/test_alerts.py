@@ -158,7 +158,7 @@ def test_a_network_for_triplets_is_trained_measured_and_used(
     tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
-    alerts = [packets.ztf(n, label="bogus" if n % 2 else "real") for n in range(24)]
+    alerts = [packets.ztf(n, label="bogus" if n % 2 else "real") for n in range(60)]
     packets.write(tmp_path / "labelled.avro", packets.ZTF, alerts)
     source = ("labelled.avro", "--cutout", "triplet", "--label-column", "label")
     stretch = ("--stretch-kind", "asinh", "--percentiles", "0,99.9", "--q", "3")
