@@ -74,8 +74,6 @@ def test_a_worker_and_the_driver_are_killed(tmp_path: Path, model_file: Path):
     killed = workers(driver.pid)
     for worker in killed:
         os.kill(worker, signal.SIGKILL)
-    assert killed
-    assert finished(destination) < PARTS
     _, err = driver.communicate(timeout=300)
     assert driver.returncode == 1, err
     assert f"{PARTS * ROWS} images: " in err
