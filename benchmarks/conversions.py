@@ -25,14 +25,14 @@ def write(trained: Trained, folder: Path) -> None:
     import openvino
     import tensorflow as tf
 
-    labelled = material.find(trained, None).files
-    steps, digests = trained.preprocessing, trained.digests
-    sample = images.calibration_sample(labelled["Train"], _CALIBRATION, 0)
-    calibration = images.load(sample, steps, digests).pixels
+    found = material.find(trained, None)
+    sample = images.calibration_sample(found.files["Train"], _CALIBRATION, 0)
+    calibration = images.load(sample, found).pixels
+    size = trained.preprocessing.size
 
     model = read(trained.path)
     model.save(folder / "model.keras")
-    plain = convert(trace(model, steps.size))
+    plain = convert(trace(model, size))
     onnx.save(plain, folder / "fp32.onnx")
     onnx.save(quantize(plain, calibration), folder / "static.onnx")
     quantize_dynamic(folder / "fp32.onnx", folder / "dynamic.onnx")

@@ -274,7 +274,7 @@ class Predictor:
 
     def _open(self) -> tuple[Session, str]:
         """The model, loaded, and its digest."""
-        opening = begin(Opening(self._path, self._device, self._threads))
+        opening = begin(Opening(self._path, self._device, self._threads, self._batch_size))
         # Pillow's readers are imported meanwhile.
         Image.preinit()
         try:

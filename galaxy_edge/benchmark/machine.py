@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import platform
-import re
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from galaxy_edge.engine.processor import processor
 from galaxy_edge.engine.threads import threads
 from galaxy_edge.versions import installed, runtimes
 
 _PACKAGES = ("galaxy-edge", "numpy", "pillow")
-#: The processor's name in /proc/cpuinfo, on x86 and on a Raspberry Pi.
-_MODEL = re.compile(r"^(?:model name|Model)\s*:\s*(.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +44,10 @@ def machine(requested: int | None = None, *, root: Path = Path("/")) -> Machine:
     limit = threads(requested)
     packages = {name: installed(name) for name in _PACKAGES} | runtimes()
     return Machine(
-        cpu=_cpu(root),
+        cpu=processor(root),
         threads=limit.count,
         threads_from=limit.source,
         os=platform.platform(),
         python=platform.python_version(),
         packages=packages,
     )
-
-
-def _cpu(root: Path) -> str:
-    try:
-        text = (root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        text = ""
-    if found := _MODEL.search(text):
-        return found[1].strip()
-    if sys.platform == "darwin":
-        command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-        if name := done.stdout.strip():
-            return name
-    return platform.processor() or platform.machine()

@@ -11,7 +11,7 @@ from contextlib import suppress
 from itertools import pairwise
 
 #: With these options nothing is preloaded: either another model or device is opened, or none.
-_EXCLUDED = ("--device", "--threads", "--help", "-h", "--model=")
+_EXCLUDED = ("--device", "--threads", "--batch-size", "--help", "-h", "--model=")
 
 
 def begin(arguments: Sequence[str]) -> None:

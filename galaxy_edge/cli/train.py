@@ -102,6 +102,12 @@ def _number(text: str | None, default: float | None, option: str) -> float | Non
     return default if text is None else parsing.number_or("off", text, option)
 
 
+def _slim(slim: bool, drop: float | None) -> float | None:
+    if drop is not None and not slim:
+        raise UsageError("--slim-drop needs --slim")
+    return _given(drop, options.SLIM_DROP) if slim else None
+
+
 def _number_or(word: str, number: float | None) -> str:
     """A default as its option is written; the inverse of `parsing.number_or`."""
     return word if number is None else str(number)
@@ -210,6 +216,8 @@ def train(
     patience: options.Patience = None,
     stop_at_accuracy: options.StopAtAccuracy = None,
     calibrate: options.Calibrate = _DEFAULT.calibrate,
+    slim: options.Slim = False,
+    slim_drop: options.SlimDrop = None,
     seed: options.Seed = _DEFAULT.seed,
     class_weights: options.ClassWeighting = _DEFAULT.class_weights,
     skip_unreadable: Annotated[
@@ -292,6 +300,7 @@ def train(
         stop_at_accuracy=_number(stop_at_accuracy, recipe.stop_at_accuracy, "--stop-at-accuracy"),
         calibrate=calibrate,
         class_weights=class_weights,
+        slim=_slim(slim, slim_drop),
         seed=seed,
         skip_unreadable=skip_unreadable,
     )

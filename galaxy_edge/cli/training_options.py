@@ -270,6 +270,25 @@ Calibrate = Annotated[
         rich_help_panel=_OPTIMISATION,
     ),
 ]
+#: Percentage points of validation accuracy that slimming may cost.
+SLIM_DROP = 0.1
+Slim = Annotated[
+    bool,
+    typer.Option(
+        "--slim",
+        help="Afterwards remove the least useful filters and units, in rounds with a few more "
+        "epochs each.",
+        rich_help_panel=_OPTIMISATION,
+    ),
+]
+SlimDrop = Annotated[
+    float | None,
+    typer.Option(
+        help="Percentage points of validation accuracy that --slim may cost.",
+        rich_help_panel=_OPTIMISATION,
+        show_default=str(SLIM_DROP),
+    ),
+]
 Seed = Annotated[
     int, typer.Option(help="Seed of all random numbers.", rich_help_panel=_OPTIMISATION)
 ]

@@ -25,11 +25,13 @@ class Opening:
         path: the model file, from `located`.
         device: ``auto`` or a device name.
         threads: maximum number of threads for one inference; None for the default.
+        batch_size: the number of images in most batches, by which ``auto`` chooses.
     """
 
     path: Path
     device: str
     threads: int | None
+    batch_size: int = 32
 
 
 #: Models that are being opened before a predictor requests them (`galaxy_edge.cli.preload`).
@@ -55,7 +57,12 @@ def begin(opening: Opening) -> Future[tuple[Session, str]]:
     pool = ThreadPoolExecutor(3)
     content = pool.submit(_read, opening.path)
     loading = pool.submit(
-        lambda: Session(content.result(), device=opening.device, threads=opening.threads)
+        lambda: Session(
+            content.result(),
+            device=opening.device,
+            threads=opening.threads,
+            batch_size=opening.batch_size,
+        )
     )
     hashing = pool.submit(lambda: hashlib.sha256(content.result()).hexdigest())
     done = pool.submit(lambda: (loading.result(), hashing.result()))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import os
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +32,7 @@ _LOG_SEVERITY = 3
 _QUIET, _USUAL = 4, 2
 #: Operators that hold the arithmetic of a network.
 _LAYERS = frozenset({"Conv", "Gemm", "MatMul", "MatMulNBits", "QGemm", "QLinearConv"})
+_OPENVINO = PROVIDERS["openvino"]
 _NAMES = {provider: name for name, provider in PROVIDERS.items()}
 
 #: Name, type and shape of a tensor, as onnxruntime gives them.
@@ -55,6 +59,8 @@ class Session:
         model: the bytes of an .onnx file.
         device: ``auto`` or a device name (`galaxy_edge.engine.device.PROVIDERS`).
         threads: maximum number for one inference; see `galaxy_edge.engine.threads`.
+        batch_size: the number of images in most batches. ``auto`` uses OpenVINO only if it is
+            faster for these.
 
     Attributes:
         manifest: what the file says of itself.
@@ -67,7 +73,14 @@ class Session:
         UsageError: there is no such device, or fewer than one thread is requested.
     """
 
-    def __init__(self, model: bytes, *, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model: bytes,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        batch_size: int = 32,
+    ) -> None:
         if not hasattr(onnxruntime, "InferenceSession"):
             raise DeviceError(
                 "the installed onnxruntime has lost files, as happens when one of two builds of it "
@@ -75,7 +88,8 @@ class Session:
             )
         providers = candidates(device, onnxruntime.get_available_providers())
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = thread_limit(threads).count
+        count = thread_limit(threads).count
+        options.intra_op_num_threads = count
         options.log_severity_level = _LOG_SEVERITY
         # Spinning threads take the cores from decoding and from every other process;
         # docs/performance.md has what that costs and gains.
@@ -87,36 +101,35 @@ class Session:
         options.add_session_config_entry(
             "session.model_external_initializers_file_folder_path", os.devnull
         )
-        faults = {}
-        # The CPU last, even if it is not requested: if that fails too, the model is at fault.
-        for provider in dict.fromkeys([*providers, PROVIDERS["cpu"]]):
-            try:
-                self._session = _open(model, options, provider)
-            except Exception as error:  # onnxruntime's classes share no other base
-                if provider == PROVIDERS["cpu"]:
-                    raise ModelError(f"onnxruntime cannot load it: {error}") from error
-                fault = gist(error)
-            else:
-                self.provider: str = self._session.get_providers()[0]
-                left = _left_to_the_cpu(self._session, provider)
-                if self.provider != provider:
-                    fault = f"onnxruntime fell back to the {self.provider} and does not say why"
-                elif left:
-                    fault = (
-                        f"it would leave {', '.join(left)} to the CPU; use a file exported with "
-                        "--portable, or without --quantize"
-                    )
-                else:
-                    break
-            faults[_NAMES[provider]] = _reason(provider) or fault
+        faults: dict[str, str] = {}
+        contest = known = None
+        if device == "auto" and _OPENVINO in providers:
+            from galaxy_edge.engine.contest import Contest  # noqa: PLC0415 - few have OpenVINO
+
+            contest = Contest(hashlib.sha256(model).hexdigest(), count, batch_size)
+            known = contest.known()
+            if known and not known.openvino_wins:
+                providers.remove(_OPENVINO)
+                faults["openvino"] = known.why_not
+        self._session, found = _first_that_works(model, options, providers, count)
+        self.provider: str = self._session.get_providers()[0]
+        faults |= found
         if faults and device != "auto":
             raise DeviceError(f"the device {device} does not work here: {faults[device]}")
-        self.notes = tuple(f"{name} is not used: {fault}" for name, fault in faults.items())
         # Nor may it change to the CPU later, between two batches.
         self._session.disable_fallback()
         self.manifest = Manifest.from_metadata(self._session.get_modelmeta().custom_metadata_map)
         self._decision = Decision(self.manifest)
         self._check_signature()
+        if contest and not known and self.provider == _OPENVINO:
+            cpu = _open(model, options, PROVIDERS["cpu"], count)
+            speed = contest.measure(
+                self.manifest.preprocessing.size, _runner(self._session), _runner(cpu)
+            )
+            if not speed.openvino_wins:
+                self._session, self.provider = cpu, PROVIDERS["cpu"]
+                faults["openvino"] = speed.why_not
+        self.notes = tuple(f"{name} is not used: {fault}" for name, fault in faults.items())
 
     def run(self, images: npt.NDArray[np.uint8]) -> Result:
         """Run the network on a batch.
@@ -193,7 +206,40 @@ def _match(found: list[_Signature], wanted: list[_Signature]) -> bool:
     return True
 
 
-def _open(model: bytes, options: Any, provider: str) -> Any:
+def _first_that_works(
+    model: bytes, options: Any, providers: list[str], threads: int
+) -> tuple[Any, dict[str, str]]:
+    """A session on the first provider that can run the model, and why those before it cannot.
+
+    Raises:
+        ModelError: not even the CPU, which is tried last, can load it.
+    """
+    faults = {}
+    # The CPU last, even if it is not requested: if that fails too, the model is at fault.
+    for provider in dict.fromkeys([*providers, PROVIDERS["cpu"]]):
+        try:
+            session = _open(model, options, provider, threads)
+        except Exception as error:  # onnxruntime's classes share no other base
+            if provider == PROVIDERS["cpu"]:
+                raise ModelError(f"onnxruntime cannot load it: {error}") from error
+            fault = gist(error)
+        else:
+            used = session.get_providers()[0]
+            left = _left_to_the_cpu(session, provider)
+            if used != provider:
+                fault = f"onnxruntime fell back to the {used} and does not say why"
+            elif left:
+                fault = (
+                    f"it would leave {', '.join(left)} to the CPU; use a file exported with "
+                    "--portable, or without --quantize"
+                )
+            else:
+                break
+        faults[_NAMES[provider]] = _reason(provider) or fault
+    return session, faults
+
+
+def _open(model: bytes, options: Any, provider: str, threads: int) -> Any:
     """A session on a provider; a CPU session or any exception if the provider does not work."""
     if provider == PROVIDERS["cpu"]:
         return onnxruntime.InferenceSession(model, options, providers=[provider])
@@ -201,15 +247,24 @@ def _open(model: bytes, options: Any, provider: str) -> Any:
         # Finds CUDA's libraries where pip puts them. It prints what is missing; so do we, later.
         with redirect_stdout(io.StringIO()):
             onnxruntime.preload_dlls()
+    chosen: Any = provider
+    if provider == _OPENVINO:
+        # It ignores the threads of the session's options.
+        settings = {"INFERENCE_NUM_THREADS": str(threads)}
+        chosen = (provider, {"device_type": "CPU", "load_config": json.dumps({"CPU": settings})})
     onnxruntime.set_default_logger_severity(_QUIET)
     try:
         # Before 1.23 it ignores enable_fallback and prints that it falls back; stdout is for rows.
         with redirect_stdout(sys.stderr):
             return onnxruntime.InferenceSession(
-                model, options, providers=[provider], enable_fallback=0
+                model, options, providers=[chosen], enable_fallback=0
             )
     finally:
         onnxruntime.set_default_logger_severity(_USUAL)
+
+
+def _runner(session: Any) -> Callable[[npt.NDArray[np.uint8]], object]:
+    return lambda images: session.run(None, {INPUT_NAME: images})
 
 
 def _left_to_the_cpu(session: Any, provider: str) -> list[str]:

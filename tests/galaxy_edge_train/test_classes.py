@@ -94,16 +94,16 @@ def test_the_counts_are_printed_and_small_classes_are_named(tmp_path: Path, cli:
 
 def test_balanced_weights_give_a_rare_class_its_weight():
     from galaxy_edge_train.config import TrainConfig
-    from galaxy_edge_train.fit import _class_weights
+    from galaxy_edge_train.learning import class_weights
 
     class Data:
         def counts(self, split: str) -> dict[str, int]:
             return {"a": 30, "b": 10, "c": 20}
 
     config = TrainConfig(classes=("a", "b", "c"), class_weights="balanced")
-    weights = _class_weights(Data(), config)
+    weights = class_weights(Data(), config)
     assert weights == pytest.approx({0: 2 / 3, 1: 2.0, 2: 1.0})
-    assert _class_weights(Data(), TrainConfig()) is None
+    assert class_weights(Data(), TrainConfig()) is None
 
 
 def test_a_catalogue_trains_like_folders(tmp_path: Path, cli: Cli):

@@ -178,6 +178,8 @@ class TrainConfig:
         stop_at_accuracy: validation accuracy at which training stops, or None.
         calibrate: fit a temperature on the validation images and fold it into the last layer.
         class_weights: "balanced" weights the images so that every class counts the same.
+        slim: make the trained network smaller until its validation accuracy is this many percentage
+            points lower; None leaves it as it is.
         seed: seed of weights, shuffling, augmentation and dropout.
         skip_unreadable: skip unreadable images instead of refusing the data.
         catalogue: columns of the catalogue that names the images, or of the container that holds
@@ -198,6 +200,7 @@ class TrainConfig:
     stop_at_accuracy: float | None = 0.99
     calibrate: bool = False
     class_weights: ClassWeights = "off"
+    slim: float | None = None
     seed: int = 0
     skip_unreadable: bool = False
     catalogue: Columns | None = None
@@ -219,6 +222,8 @@ class TrainConfig:
             _within("average_weights", self.average_weights, 0.0, 0.9999)
         if self.stop_at_accuracy is not None:
             _within("stop_at_accuracy", self.stop_at_accuracy, 0.0, 1.0)
+        if self.slim is not None:
+            _within("slim", self.slim, 0.0, 100.0)
         _within("seed", self.seed, 0, 2**32 - 1)  # the range that NumPy and Keras accept
         self.network.check_fits(self.preprocessing.size)
 
@@ -235,6 +240,8 @@ class TrainConfig:
     def document(self) -> dict[str, Any]:
         """The configuration as JSON-ready values."""
         document = asdict(self) | {"preprocessing": preprocessing_document(self.preprocessing)}
+        if self.slim is None:
+            del document["slim"]
         if self.container is None:
             del document["container"]
         else:

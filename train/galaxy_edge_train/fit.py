@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import platform
 import sys
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +14,13 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from galaxy_edge.decision import Decision
 from galaxy_edge.errors import UsageError
 from galaxy_edge.evaluation.classes.measures import calibration_bins
 from galaxy_edge.evaluation.classes.measures import measure as measure_classes
 from galaxy_edge.evaluation.measures import bins, calibration_error, measure
 from galaxy_edge.inputs.labelled import Loaded
-from galaxy_edge.manifest import DecisionRule, Manifest, Outputs
 from galaxy_edge.versions import installed
-from galaxy_edge_train import dataset, figures, networks, random_state
-from galaxy_edge_train.batches import Batches
+from galaxy_edge_train import dataset, figures, networks, random_state, scoring
 from galaxy_edge_train.calibration import (
     class_temperature,
     cross_calibrate,
@@ -32,9 +31,10 @@ from galaxy_edge_train.calibration import (
 from galaxy_edge_train.callbacks import Recorder
 from galaxy_edge_train.config import TrainConfig
 from galaxy_edge_train.dataset import Dataset
-from galaxy_edge_train.optimizer import optimizer
+from galaxy_edge_train.learning import learn, prepare
 from galaxy_edge_train.progress import TrainingProgress
 from galaxy_edge_train.run import Run
+from galaxy_edge_train.slimming.rounds import Round, slim
 from galaxy_edge_train.stopping import best_epoch
 
 #: A class with fewer training images gets a warning.
@@ -71,7 +71,11 @@ def train(
         run.start(config.document(), loaded.manifest(), resume=resume)
         recorder = _fit(run, loaded, config, progress)
         progress.note(f"stopped: {recorder.stopped}")
-    return _finish(run, loaded, config, recorder)
+        model = _best(run, config)
+        rounds: tuple[Round, ...] = ()
+        if config.slim is not None:
+            model, rounds = slim(model, run, loaded, config, progress)
+    return _finish(run, loaded, config, recorder, model, rounds)
 
 
 def _describe(data: Dataset, progress: TrainingProgress) -> None:
@@ -102,44 +106,32 @@ def _fit(run: Run, data: Dataset, config: TrainConfig, progress: TrainingProgres
         random_state.restore_generators(model, state.generators)
     else:
         model = networks.build(config.network, config.preprocessing.size, len(config.classes))
-        kind = "binary" if len(config.classes) == 2 else "categorical"
-        model.compile(
-            optimizer=optimizer(config, len(data.splits["Train"].pixels)),
-            loss=f"{kind}_crossentropy",
-            metrics=["accuracy"],
-        )
-    train, valid = data.splits["Train"], data.splits["Valid"]
-    recorder = Recorder(run, config, len(train.pixels), state)
+        prepare(model, config, len(data.splits["Train"].pixels))
+    recorder = Recorder(run, config, len(data.splits["Train"].pixels), state)
     if recorder.stopped is None:
-        model.fit(
-            Batches(
-                train.pixels,
-                train.labels,
-                config.batch_size,
-                config.preprocessing,
-                config.augment,
-                config.seed,
-                done,
-                len(config.classes),
-            ),
-            class_weight=_class_weights(data, config),
-            validation_data=_in_order(valid, config),
-            initial_epoch=done,
-            epochs=config.epochs,
-            callbacks=[recorder, *recorder.average, progress],
-            shuffle=False,  # `Batches` shuffles, from the seed
-            verbose=0,
-        )
+        learn(model, data, config, [recorder, *recorder.average, progress], done=done)
     return recorder
 
 
-def _finish(run: Run, data: Dataset, config: TrainConfig, recorder: Recorder) -> Path:
+def _best(run: Run, config: TrainConfig) -> keras.Model:
+    """The network of the best epoch."""
     state = run.state()
     assert state is not None
     # A new model, with the weights of the best epoch and no optimizer. Adam's moments would be two
     # thirds of the file, and belong to the last epoch.
     model = networks.build(config.network, config.preprocessing.size, len(config.classes))
     model.load_weights(run.checkpoints / state.best)
+    return model
+
+
+def _finish(
+    run: Run,
+    data: Dataset,
+    config: TrainConfig,
+    recorder: Recorder,
+    model: keras.Model,
+    rounds: Sequence[Round],
+) -> Path:
     calibration = _calibrate(model, data.splits["Valid"], config) if config.calibrate else {}
     model.save(run.partial / "model.keras")
     # Keras warns that HDF5 is a legacy format; the documented set-up asks for it.
@@ -147,8 +139,8 @@ def _finish(run: Run, data: Dataset, config: TrainConfig, recorder: Recorder) ->
     model.save(run.partial / "model.h5")
     figures.draw(run.partial, recorder.batches, recorder.history)
     valid = data.splits["Valid"]
-    scores = _scores(model, _in_order(valid, config))
-    figures.draw_confusion(run.partial, valid.labels, _chosen(scores, config), config.classes)
+    chosen = scoring.decision(config).choose(scoring.scores(model, valid, config))
+    figures.draw_confusion(run.partial, valid.labels, chosen, config.classes)
     document: dict[str, Any] = {
         "epochs": len(recorder.history),
         "best_epoch": best_epoch(recorder.history) + 1,
@@ -158,16 +150,17 @@ def _finish(run: Run, data: Dataset, config: TrainConfig, recorder: Recorder) ->
         "versions": {"python": platform.python_version()}
         | {name: installed(name) for name in ("galaxy-edge", "keras", "numpy", "pillow")},
     } | calibration
+    if config.slim is not None:
+        document["slimming"] = [asdict(each) for each in rounds]
     for split in ("Valid", "Test"):
         if loaded := data.splits.get(split):
-            scores = _scores(model, _in_order(loaded, config))
-            document[split] = _measured(loaded, scores, config)
+            document[split] = _measured(loaded, scoring.scores(model, loaded, config), config)
     run.write_json("metrics.json", document)
     return run.finish()
 
 
 def _calibrate(model: keras.Model, valid: Loaded, config: TrainConfig) -> dict[str, float]:
-    scores = _scores(model, _in_order(valid, config))
+    scores = scoring.scores(model, valid, config)
     if len(config.classes) == 2:
         found = temperature(scores[:, 1], valid.labels)
         held_out = cross_calibrate(scores[:, 1], valid.labels)
@@ -182,33 +175,11 @@ def _calibrate(model: keras.Model, valid: Loaded, config: TrainConfig) -> dict[s
     return {"temperature": found, "held_out_calibration_error": error}
 
 
-def _class_weights(data: Dataset, config: TrainConfig) -> dict[int, float] | None:
-    """The weight of an image of each class: all classes weigh the same, and 1 on average."""
-    if config.class_weights == "off":
-        return None
-    counts = data.counts("Train")
-    total = sum(counts.values())
-    return {
-        label: total / (len(counts) * count) for label, count in enumerate(counts.values()) if count
-    }
-
-
-def _decision(config: TrainConfig) -> Decision:
-    """The decision at the threshold that export records."""
-    if len(config.classes) == 2:
-        return Decision(Manifest(classes=config.classes))
-    return Decision(Manifest(config.classes, Outputs("scores"), DecisionRule(None)))
-
-
-def _chosen(scores: npt.NDArray[np.float32], config: TrainConfig) -> npt.NDArray[np.intp]:
-    return _decision(config).choose(scores)
-
-
 def _measured(
     split: Loaded, scores: npt.NDArray[np.float32], config: TrainConfig
 ) -> dict[str, Any]:
     """The measures of a split, without intervals."""
-    decision, wide = _decision(config), scores.astype(np.float64)
+    decision, wide = scoring.decision(config), scores.astype(np.float64)
     if decision.two_classes:
         found = measure(split.labels, wide[:, 1], decision).document(config.classes)
     else:
@@ -223,19 +194,3 @@ def _without_intervals(document: dict[str, Any]) -> dict[str, Any]:
         for name, value in document.items()
         if not name.endswith("_interval")
     }
-
-
-def _in_order(images: Loaded, config: TrainConfig) -> Batches:
-    return Batches(
-        images.pixels,
-        images.labels,
-        config.batch_size,
-        config.preprocessing,
-        classes=len(config.classes),
-    )
-
-
-def _scores(model: keras.Model, batches: Batches) -> npt.NDArray[np.float32]:
-    """Float32 [N, C], one probability per class."""
-    output = np.asarray(model.predict(batches, verbose=0), dtype=np.float32)
-    return np.concatenate([1 - output, output], axis=1) if output.shape[1] == 1 else output

@@ -92,6 +92,11 @@ class TrainingProgress(Bar, keras.callbacks.Callback):  # type: ignore[misc]
     def __init__(self, epochs: int, *, quiet: bool = False) -> None:
         Bar.__init__(self, quiet=quiet)
         keras.callbacks.Callback.__init__(self)
+        self.begin("", epochs)
+
+    def begin(self, name: str, epochs: int) -> None:
+        """The epochs that follow are so many, and of this step, whose name ends with a comma."""
+        self._name = name
         self._epochs = epochs
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -101,7 +106,7 @@ class TrainingProgress(Bar, keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         assert logs is not None
         self.show(
-            f"epoch {self._epoch}/{self._epochs}  accuracy {logs['accuracy']:.4f}",
+            f"{self._name}epoch {self._epoch}/{self._epochs}  accuracy {logs['accuracy']:.4f}",
             batch + 1,
             self.params["steps"],
         )
@@ -110,7 +115,7 @@ class TrainingProgress(Bar, keras.callbacks.Callback):  # type: ignore[misc]
         assert logs is not None
         self.clear()
         self.note(
-            f"epoch {epoch + 1}/{self._epochs}  accuracy {logs['accuracy']:.4f}  "
+            f"{self._name}epoch {epoch + 1}/{self._epochs}  accuracy {logs['accuracy']:.4f}  "
             f"loss {logs['loss']:.4f}  validation accuracy {logs['val_accuracy']:.4f}  "
             f"validation loss {logs['val_loss']:.4f}"
         )

@@ -119,6 +119,30 @@ class Run:
             if path.name not in (state.last, state.best, "state.json"):
                 path.unlink()
 
+    def slimmed(self, number: int) -> Path:
+        """The network that a round of slimming made, counted from 0."""
+        return self.checkpoints / f"slim-{number + 1}.keras"
+
+    def rounds(self) -> list[dict[str, Any]]:
+        """The rounds of slimming that are done, from `commit_rounds`."""
+        path = self.checkpoints / "rounds.json"
+        if not path.exists():
+            return []
+        with self._reporting_damage():
+            rounds = list(json.loads(path.read_text(encoding="utf-8")))
+            for number, each in enumerate(rounds):
+                if each["kept"]:
+                    self.slimmed(number).stat()
+        return rounds
+
+    def commit_rounds(self, rounds: Sequence[Mapping[str, Any]]) -> None:
+        """Record the rounds of slimming so far; those that are kept have written their network."""
+        for number, each in enumerate(rounds):
+            if each["kept"]:
+                sync(self.slimmed(number))
+        sync(self.checkpoints)
+        write_text(self.checkpoints / "rounds.json", json.dumps(list(rounds)))
+
     def batches(self, epochs: int) -> list[Row]:
         """The batch rows of the first epochs."""
         path = self.partial / "batches.csv"

@@ -1,0 +1,1 @@
+"""Making a trained network smaller: ``galaxy-edge train --slim``."""
