@@ -48,6 +48,8 @@ from galaxy_edge_export.trained import Trained, find  # noqa: E402
 # Warnings of other projects are not ours to fix.
 pytestmark = pytest.mark.filterwarnings("ignore")
 ROUNDS = 3
+#: At most this many validation images tell whether a peer agrees.
+IMAGES = 600
 SECONDS = 0.5
 #: Largest allowed time of our file, as a multiple of the peer's.
 GOALS = {"LiteRT int8": 1.0, "onnxruntime fp32": 1 / 2.2, "onnxruntime static": 1 / 1.15}
@@ -76,8 +78,10 @@ def valid(trained: Trained, folder: Path) -> tuple[dict[int, Any], Any]:
     """The run's validation images, by their size (see `peers`), and their labels."""
     labelled = material.find(trained, None)
     own = Session((folder / "ours.onnx").read_bytes(), device="cpu").manifest.preprocessing
+    files = labelled.files["Valid"]
+    some = files[:: -(-len(files) // IMAGES)]
     found = [
-        images.load(labelled.files["Valid"], replace(labelled, preprocessing=steps))
+        images.load(some, replace(labelled, preprocessing=steps))
         for steps in (trained.preprocessing, own)
     ]
     return {each.pixels.shape[1]: each.pixels for each in found}, found[0].labels
@@ -116,7 +120,17 @@ def quality(processes: dict[str, Process], valid: tuple[Any, Any]) -> dict[str, 
     wrong = {
         name: problem
         for name, each in scores.items()
-        if (problem := agreement.disagreement(each, reference, labels, exact=name in peers.FLOAT))
+        if (
+            problem := agreement.disagreement(
+                each,
+                reference,
+                labels,
+                exact=name in peers.FLOAT,
+                tolerance=agreement.ENLARGING
+                if name == "ours fp32" and len(pixels) > 1
+                else agreement.TOLERANCE,
+            )
+        )
     }
     assert not wrong, wrong
     return {
