@@ -9,8 +9,6 @@ Scores = npt.NDArray[np.float32]
 
 #: Largest difference from Keras's score that a float32 runtime may have.
 TOLERANCE = 1e-4
-#: The same for a file that enlarges its images itself: it does not round them to grey levels between.
-ENLARGING = 1e-3
 #: The same for a file that enlarges its images itself, without rounding them in between.
 ENLARGING = 1e-3
 #: Largest share of verdicts that may differ in a runtime that rounds.

@@ -131,6 +131,7 @@ def _is_output(source: Source, output: Path | None) -> bool:
         if not isinstance(file, (str, os.PathLike)):
             continue
         path = split_extension(os.fspath(file))[0]
-        if Path(path).name == output.name and os.path.exists(path):  # noqa: PTH110
+        # Few paths end like the output's; a Path of each would cost as much as writing its row.
+        if path.endswith(output.name) and os.path.exists(path):  # noqa: PTH110
             return output.exists() and output.samefile(path)
     return False
