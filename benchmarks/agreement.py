@@ -9,8 +9,6 @@ Scores = npt.NDArray[np.float32]
 
 #: Largest difference from Keras's score that a float32 runtime may have.
 TOLERANCE = 1e-4
-#: The same for a file that enlarges its images itself, without rounding them in between.
-ENLARGING = 1e-3
 #: Largest share of verdicts that may differ in a runtime that rounds.
 FLIPS = 0.01
 #: How far the accuracy of a runtime that rounds may be below Keras's.
@@ -23,12 +21,7 @@ def accuracy(scores: Scores, labels: npt.NDArray[np.uint8]) -> float:
 
 
 def disagreement(
-    scores: Scores,
-    reference: Scores,
-    labels: npt.NDArray[np.uint8],
-    *,
-    exact: bool,
-    tolerance: float = TOLERANCE,
+    scores: Scores, reference: Scores, labels: npt.NDArray[np.uint8], *, exact: bool
 ) -> str | None:
     """Describe how a runtime disagrees with Keras by more than is allowed.
 
@@ -37,7 +30,6 @@ def disagreement(
         reference: Keras's scores of the same images, [N].
         labels: the images' classes, 0 or 1, [N].
         exact: whether the runtime computes in float32; if not, it rounds to integers or bfloat16.
-        tolerance: largest difference of a score if it is exact.
 
     Returns:
         What is wrong, or None if the runtime agrees.
@@ -47,7 +39,7 @@ def disagreement(
         return "it does not give one finite score for each image"
     worst = float(np.max(np.abs(scores - reference)))
     if exact:
-        return f"a score differs by {worst:.1e}" if worst > tolerance else None
+        return f"a score differs by {worst:.1e}" if worst > TOLERANCE else None
     flips = float(np.mean((scores > 0.5) != (reference > 0.5)))
     if flips > FLIPS:
         return f"{flips:.2%} of the verdicts differ"

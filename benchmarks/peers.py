@@ -1,13 +1,11 @@
 """The same trained network in other runtimes, each with its fastest documented setting.
 
-Every peer is a function from a batch to P(Real), float32 [N]. A batch is the same images at one or
-two sizes, uint8 [N, size, size, 3] by their size: that of the network, and the size at which our
-file takes them, if it enlarges them itself.
+Every peer is a function from a batch, uint8 [N, size, size, 3], to P(Real), float32 [N].
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +16,7 @@ from benchmarks.process import Process
 from galaxy_edge.inputs.images import Pixels
 
 Scores = npt.NDArray[np.float32]
-Batch = Mapping[int, Pixels]
-Score = Callable[[Batch], Scores]
+Score = Callable[[Pixels], Scores]
 
 #: Peers that compute in float32 and so must give the same scores as Keras. All others round.
 FLOAT = frozenset({"tf.function", "onnxruntime fp32", "LiteRT fp32", "OpenVINO fp32", "ours fp32"})
@@ -49,7 +46,7 @@ def processes(folder: Path, threads: int) -> dict[str, Process]:
         "OpenVINO int8": (_openvino, "int8.xml"),
         # This compares the file alone, with onnxruntime's default threads, which spin. In our
         # runtime the threads sleep between batches.
-        "ours fp32": (_ours_bare, "ours-fp32.onnx"),
+        "ours fp32": (_onnxruntime, "ours-fp32.onnx"),
         "ours": (_ours, "ours.onnx"),
     }
     return {name: Process(make, folder / file, threads) for name, (make, file) in makers.items()}
@@ -81,7 +78,7 @@ def _ours(path: Path, threads: int) -> Score:
     from galaxy_edge.engine.session import Session
 
     session = Session(path.read_bytes(), device="cpu", threads=threads)
-    return lambda batch: session.run(batch[min(batch)]).scores[:, 1]
+    return lambda images: session.run(images).scores[:, 1]
 
 
 def _limit_tensorflow(threads: int) -> None:
@@ -97,9 +94,9 @@ def _keras(path: Path, threads: int) -> Score:
 
     model = keras.saving.load_model(path, compile=False)
 
-    def score(batch: Batch) -> Scores:
-        scaled = batch[max(batch)] / np.float32(255)
-        return np.asarray(model.predict(scaled, batch_size=len(scaled), verbose=0))[:, 0]
+    def score(batch: Pixels) -> Scores:
+        scaled = batch / np.float32(255)
+        return np.asarray(model.predict(scaled, batch_size=len(batch), verbose=0))[:, 0]
 
     return score
 
@@ -116,12 +113,7 @@ def _tf_function(path: Path, threads: int) -> Score:
     def run(batch: Any) -> Any:
         return model(tf.cast(batch, tf.float32) / 255.0, training=False)
 
-    return lambda batch: np.asarray(run(tf.constant(batch[max(batch)])))[:, 0]
-
-
-def _ours_bare(path: Path, threads: int) -> Score:
-    run = _onnxruntime(path, threads)
-    return lambda batch: run({0: batch[min(batch)]})
+    return lambda batch: np.asarray(run(tf.constant(batch)))[:, 0]
 
 
 def _onnxruntime(path: Path, threads: int) -> Score:
@@ -131,7 +123,7 @@ def _onnxruntime(path: Path, threads: int) -> Score:
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    return lambda batch: np.asarray(session.run(["score"], {"image": batch[max(batch)]})[0])[:, 0]
+    return lambda batch: np.asarray(session.run(["score"], {"image": batch})[0])[:, 0]
 
 
 def _litert(path: Path, threads: int) -> Score:
@@ -142,17 +134,16 @@ def _litert(path: Path, threads: int) -> Score:
     codes = _codes(*image["quantization"]) if integer else None
     ready: dict[int, Any] = {}
 
-    def score(batch: Batch) -> Scores:
-        images = batch[max(batch)]
-        if (interpreter := ready.get(len(images))) is None:
-            interpreter = ready[len(images)] = Interpreter(str(path), num_threads=threads)
-            interpreter.resize_tensor_input(index, images.shape)
+    def score(batch: Pixels) -> Scores:
+        if (interpreter := ready.get(len(batch))) is None:
+            interpreter = ready[len(batch)] = Interpreter(str(path), num_threads=threads)
+            interpreter.resize_tensor_input(index, batch.shape)
             interpreter.allocate_tensors()
         if not integer:
-            values = images / np.float32(255)
-        else:
-            values = images if codes is None else codes[images]
-        interpreter.set_tensor(index, values)
+            batch = batch / np.float32(255)
+        elif codes is not None:
+            batch = codes[batch]
+        interpreter.set_tensor(index, batch)
         interpreter.invoke()
         (result,) = interpreter.get_output_details()
         values = interpreter.get_tensor(result["index"])[:, 0]
@@ -184,17 +175,16 @@ def _openvino(path: Path, threads: int, **settings: str) -> Score:
     core = openvino.Core()
     ready: dict[int, Any] = {}
 
-    def score(batch: Batch) -> Scores:
-        images = batch[max(batch)]
-        if (request := ready.get(len(images))) is None:
+    def score(batch: Pixels) -> Scores:
+        if (request := ready.get(len(batch))) is None:
             steps = PrePostProcessor(core.read_model(path))
             steps.input().tensor().set_element_type(openvino.Type.u8)
             steps.input().preprocess().convert_element_type(openvino.Type.f32).scale(255.0)
             model = steps.build()
-            model.reshape(images.shape)
+            model.reshape(batch.shape)
             options = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"} | settings
             request = core.compile_model(model, "CPU", options).create_infer_request()
-            ready[len(images)] = request
-        return np.array(request.infer(images, share_inputs=True)[0][:, 0])
+            ready[len(batch)] = request
+        return np.array(request.infer(batch, share_inputs=True)[0][:, 0])
 
     return score
