@@ -128,9 +128,15 @@ def read(path: Path, form: Form, names: Sequence[str], kept: Sequence[str] = ())
         ) from error
 
 
-def _write_parquet(path: Path, names: Sequence[str], rows: Rows, kinds: Mapping[str, Kind]) -> None:
+def arrow(names: Sequence[str], rows: Iterable[Row], kinds: Mapping[str, Kind]) -> Any:
+    """Rows as a pyarrow.Table, whose types depend on the names and the kinds only.
+
+    Args:
+        names: names of the columns, in order.
+        rows: the rows.
+        kinds: the types of the user's own columns.
+    """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     own = {"text": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
 
@@ -141,14 +147,20 @@ def _write_parquet(path: Path, names: Sequence[str], rows: Rows, kinds: Mapping[
             return pa.string()
         return pa.float64() if name == _DOUBLE else pa.float32()
 
-    schema = pa.schema([(name, kind(name)) for name in names])
+    texts = [
+        {name: _text(as_kind(row[name], kinds.get(name)), "parquet") for name in names}
+        for row in rows
+    ]
+    return pa.Table.from_pylist(texts, pa.schema([(name, kind(name)) for name in names]))
+
+
+def _write_parquet(path: Path, names: Sequence[str], rows: Rows, kinds: Mapping[str, Kind]) -> None:
+    import pyarrow.parquet as pq
+
+    schema = arrow(names, [], kinds).schema
     with pq.ParquetWriter(path, schema, compression="zstd") as file:
         for block in _blocks(rows()):
-            texts = [
-                {name: _text(as_kind(row[name], kinds.get(name)), "parquet") for name in names}
-                for row in block
-            ]
-            file.write_table(pa.Table.from_pylist(texts, schema))
+            file.write_table(arrow(names, block, kinds))
 
 
 def _read_parquet(path: Path, names: Sequence[str], kept: Sequence[str]) -> Iterator[Row]:

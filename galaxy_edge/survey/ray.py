@@ -21,6 +21,9 @@ from galaxy_edge.survey.running import classify
 
 #: How often a task is repeated after its process or its machine was lost.
 _RETRIES = 10
+#: Of a cluster on this machine. Otherwise Ray starts workers before the command may begin, and
+#: waits for ever if one of them dies meanwhile. Those that it starts for a task are replaced.
+_NO_EARLY_WORKERS = ("RAY_prestart_worker_first_driver", "0")
 
 
 def entries(
@@ -40,8 +43,27 @@ def entries(
         address: of a running cluster, or ``auto``; None to start one on this machine.
 
     Raises:
-        UsageError: there is no cluster at this address, or what a task raised.
+        UsageError: there is no cluster at this address, it was lost, or what a task raised.
     """
+    _begin(address)
+    task: Any = ray.remote(num_cpus=1, max_retries=_RETRIES)(_work)
+    shared = ray.put(predictor)
+    most = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+    waiting: dict[Any, Part] = {}
+    try:
+        for part in parts:
+            waiting[task.remote(part, shared, identity, destination, os.getcwd())] = part  # noqa: PTH109
+            if len(waiting) == most:
+                yield _first(waiting)
+        while waiting:
+            yield _first(waiting)
+    finally:
+        ray.shutdown()
+
+
+def _begin(address: str | None) -> None:
+    if address is None:
+        os.environ.setdefault(*_NO_EARLY_WORKERS)
     try:
         # Without an address, Ray would look for a cluster of this machine, and would wait for
         # one that has ended.
@@ -51,29 +73,31 @@ def entries(
             f"no Ray cluster accepts this command at {address}: start it, check its token, or "
             "leave out --address"
         ) from error
-    task: Any = ray.remote(num_cpus=1, max_retries=_RETRIES)(_work)
-    shared = ray.put(predictor)
-    most = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
-    waiting: list[Any] = []
-    try:
-        for part in parts:
-            waiting.append(task.remote(part, shared, identity, destination, os.getcwd()))  # noqa: PTH109
-            if len(waiting) == most:
-                yield _first(waiting)
-        while waiting:
-            yield _first(waiting)
-    finally:
-        ray.shutdown()
+    except Exception as error:
+        # Ray raises this class itself if its own processes end while they start.
+        if type(error) is not Exception:
+            raise
+        raise UsageError(
+            f"Ray cannot start on this machine ({error}); repeat the command, with fewer other "
+            "programs running"
+        ) from error
 
 
-def _first(waiting: list[Any]) -> Entry:
+def _first(waiting: dict[Any, Part]) -> Entry:
     """The entry of the task that ends first; the task is removed."""
-    (done,), waiting[:] = ray.wait(waiting)
+    (done,), _ = ray.wait([*waiting])
+    part = waiting.pop(done)
     try:
         return ray.get(done)  # type: ignore[no-any-return]
     except ray.exceptions.RayTaskError as error:
         # Its own text is a traceback.
         raise error.cause from None
+    except ray.exceptions.RayError as error:
+        raise UsageError(
+            f"Ray gave up {part.name} ({type(error).__name__}): its process was lost "
+            f"{_RETRIES + 1} times, or Ray itself has ended. Finished parts are kept: repeat the "
+            "command. A process that is lost again and again may need more memory"
+        ) from None
 
 
 def _work(

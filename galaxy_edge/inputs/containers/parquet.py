@@ -7,7 +7,8 @@ rows at a time, so that memory grows neither with its length nor with that of it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from galaxy_edge.inputs.containers.cells import Contents, contents, fields
 from galaxy_edge.inputs.containers.layout import Layout
 from galaxy_edge.inputs.content import check_file
 from galaxy_edge.inputs.kept import identifier
-from galaxy_edge.inputs.source import Source
+from galaxy_edge.inputs.source import Content, Source
 
 #: Rows that are read together, and bytes that are read from the disk at once.
 _ROWS = 32
@@ -69,25 +70,46 @@ def rows(path: str, layout: Layout, bands: Bands | None = None) -> Iterator[Sour
             while start < end:
                 try:
                     batch = next(batches)
-                    images = contents(batch.column(image))
-                    columns = {name: _values(batch.column(name)) for name in layout.columns}
+                    found = sources(
+                        batch, contents(batch.column(image)), layout, _places(path, start)
+                    )
                 except (OSError, StopIteration, pa.ArrowException) as error:
                     yield _lost(path, start, end - 1, error, layout)
                     break
-                for place in range(len(batch)):
-                    row = {name: values[place] for name, values in columns.items()}
-                    yield _source(f"{path}#{start + place}", images, place, row, layout)
+                yield from found
                 start += len(batch)
             start = end
 
 
-def _source(path: str, images: Contents, place: int, row: dict[str, Any], layout: Layout) -> Source:
-    try:
-        key = None if layout.id_column is None else identifier(row[layout.id_column])
-        content = images(place)
-    except ImageError as error:
-        key, content = None, error
-    return Source(content, key, path, {name: row[name] for name in layout.keep})
+def sources(
+    batch: Any, images: Contents, layout: Layout, paths: Iterable[str | None]
+) -> Iterator[Source]:
+    """The images of a record batch.
+
+    Args:
+        batch: its rows.
+        images: the content of each row.
+        layout: the columns of identifiers and of kept values.
+        paths: of the rows.
+    """
+    columns = {name: _values(batch.column(name)) for name in layout.columns}
+
+    def source(place: int, path: str | None) -> Source:
+        row = {name: values[place] for name, values in columns.items()}
+        key = None
+        content: Content
+        try:
+            key = None if layout.id_column is None else identifier(row[layout.id_column])
+            content = images(place)
+        except ImageError as error:
+            content = error
+        return Source(content, key, path, {name: row[name] for name in layout.keep})
+
+    return (source(place, path) for place, path in zip(range(len(batch)), paths, strict=False))
+
+
+def _places(path: str, start: int) -> Iterator[str]:
+    return (f"{path}#{place}" for place in count(start))
 
 
 def _lost(path: str, first: int, last: int, error: Exception, layout: Layout) -> Source:

@@ -43,7 +43,7 @@ def rows_in(destination: Path) -> list[dict[str, Any]]:
 
 
 def in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(rows, key=lambda row: (row["id"], row["path"]))
+    return sorted(rows, key=lambda row: (row["id"], row["path"] or ""))
 
 
 def rows_of(table: Path) -> list[dict[str, Any]]:

@@ -8,79 +8,77 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.galaxy_edge.survey.processes import finished, is_starting, is_working, kill, wait_for, workers
 from tests.galaxy_edge.survey.sources import TABLES, rows_in, rows_of, tables
 
 pytest.importorskip("ray", reason="the extra `ray` is not installed")
 PAGE = (Path(__file__).parents[3] / "docs" / "survey.md").read_text(encoding="utf-8")
-PARTS, ROWS = 30, 8
+PARTS, ROWS = 40, 8
 
 
 def start(source: Path, destination: Path, model: Path) -> subprocess.Popen[str]:
     # Relative paths, as users write them.
-    (line,) = re.findall(r"^galaxy-edge (survey .* --engine ray)$", PAGE, re.MULTILINE)
+    (line,) = re.findall(r"^galaxy-edge (survey cutouts/ .* --engine ray)$", PAGE, re.MULTILINE)
     words = [*shlex.split(line), "--keep", "ra", "-m", model]
     assert (source.name, destination.name) == (Path(words[1]).name, Path(words[7]).name)
+    # How long Ray waits for a worker that starts. Its default is a minute.
+    settings = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_register_timeout_seconds": "15"}
     return subprocess.Popen(
         [sys.executable, "-m", "galaxy_edge", *map(str, words)],
         cwd=source.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=os.environ | {"RAY_DISABLE_IMPORT_WARNING": "1", "RAY_USAGE_STATS_ENABLED": "0"},
+        env=os.environ | settings,
     )  # fmt: skip
 
 
-def finished(destination: Path) -> int:
-    return len([*(destination / "ledger").glob("[!.]*")])
-
-
-def wait_for(destination: Path, parts: int, process: subprocess.Popen[str]) -> None:
-    while process.poll() is None and finished(destination) < parts:
-        time.sleep(0.01)
-
-
-def workers(driver: int) -> list[int]:
-    """The processes of Ray's workers below a driver."""
-    parents: dict[int, int] = {}
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            parents[int(path.name)] = int((path / "stat").read_text().rpartition(")")[2].split()[1])
-            if (path / "cmdline").read_bytes().startswith((b"ray::_work", b"ray::IDLE")):
-                found.append(int(path.name))
-        except OSError:  # it has ended
-            continue
-
-    def is_below(one: int) -> bool:
-        return one == driver or (one in parents and is_below(parents[one]))
-
-    return [one for one in found if is_below(one)]
-
-
-def test_a_worker_and_the_driver_are_killed(tmp_path: Path, model_file: Path):
+def test_workers_and_the_driver_are_killed(tmp_path: Path, model_file: Path):
     source = tables(tmp_path / "cutouts", PARTS, ROWS)
     destination = tmp_path / "verdicts"
     driver = start(source, destination, model_file)
-    wait_for(destination, 2, driver)
+    wait_for(lambda: finished(destination) >= 2, driver)
+    first = workers(driver.pid, is_working, is_starting)
     driver.kill()
     driver.communicate()
     assert driver.returncode == -signal.SIGKILL
+    # Its workers may finish a part each.
+    wait_for(lambda: not any(Path(f"/proc/{one}").exists() for one in first))
     before = finished(destination)
-    assert 2 <= before < PARTS
+    assert 2 <= before < PARTS - 4
     driver = start(source, destination, model_file)
-    wait_for(destination, before + 2, driver)
-    killed = workers(driver.pid)
-    for worker in killed:
-        os.kill(worker, signal.SIGKILL)
-    _, err = driver.communicate(timeout=300)
+    # All those that start, and later one that works.
+    wait_for(lambda: workers(driver.pid, is_starting), driver)
+    starting = workers(driver.pid, is_starting)
+    kill(starting)
+    wait_for(lambda: finished(destination) > before and workers(driver.pid, is_working), driver)
+    working = workers(driver.pid, is_working)[:1]
+    kill(working)
+    assert starting
+    assert working
+    assert not {*starting} & {*working}
+    assert finished(destination) < PARTS
+    _, err = driver.communicate(timeout=120)
     assert driver.returncode == 1, err
     assert f"{PARTS * ROWS} images: " in err
     words = ["predict", source.name, *TABLES, "-m", model_file, "-q", "-o", "rows.parquet"]
     command = [sys.executable, "-m", "galaxy_edge", *map(str, words)]
     assert subprocess.run(command, check=False, cwd=tmp_path).returncode == 1
     assert rows_in(destination) == rows_of(tmp_path / "rows.parquet")
+
+
+def test_ray_itself_is_killed(tmp_path: Path, model_file: Path):
+    source = tables(tmp_path / "cutouts", PARTS, ROWS)
+    destination = tmp_path / "verdicts"
+    driver = start(source, destination, model_file)
+    wait_for(lambda: finished(destination) >= 1, driver)
+    kill(workers(driver.pid, lambda words: words[0].endswith(b"/raylet")))
+    _, err = driver.communicate(timeout=120)
+    assert driver.returncode == 2, err
+    assert re.search(r"Ray gave up cutouts/\d+.parquet \(\w+\): .*: repeat the command", err), err
+    assert "Traceback" not in err
+    assert 1 <= finished(destination) < PARTS
 
 
 def test_an_error_of_a_task_has_no_traceback(tmp_path: Path, model_file: Path):
