@@ -182,7 +182,7 @@ def test_the_commands_of_the_page_run(
         table = pq.read_table(path)
         pq.write_table(table.take([0, 1]), path)
     upload(folder, "cutouts")
-    (block,) = re.findall(r"```sh\n([^`]*survey status s3://.*?)```", PAGE, re.DOTALL)
+    (block,) = re.findall(r"```sh\n(galaxy-edge [^`]*survey status s3://.*?)```", PAGE, re.DOTALL)
     commands = [shlex.split(line)[1:] for line in block.splitlines()]
     assert len(commands) == 3
     results = [cli(*command) for command in commands]
