@@ -58,16 +58,15 @@ class Bucket:
         self.root = root
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
         config: dict[str, Any] = {}
+        options: dict[str, Any] = {"timeout": timedelta(seconds=60)}
         if root.startswith("s3://"):
             config = {"endpoint": endpoint} if endpoint else {}
             config |= _profile()
+            options["allow_http"] = endpoint.startswith("http://")
         try:
             self._store: Any = from_url(
                 root,
-                client_options={
-                    "timeout": timedelta(seconds=60),
-                    "allow_http": endpoint.startswith("http://"),
-                },
+                client_options=options,
                 retry_config=_RETRY,
                 **config,
             )
@@ -200,8 +199,11 @@ def _whole(content: bytes, size: int) -> bytes:
 def _profile() -> dict[str, Any]:
     """Credentials from a profile of AWS, which obstore does not read by itself."""
     given = "AWS_ACCESS_KEY_ID" in os.environ
+    names = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE")
     places = ("~/.aws/credentials", "~/.aws/config")
-    profile = "AWS_PROFILE" in os.environ or any(Path(one).expanduser().exists() for one in places)
+    profile = any(one in os.environ for one in names) or any(
+        Path(one).expanduser().exists() for one in places
+    )
     if given or not profile:
         return {}
     try:

@@ -28,11 +28,14 @@ class Proxy:
     Attributes:
         url: of the proxy.
         seen: number of requests by what happened to them.
+        ranges: the ranges that were requested.
+        signers: identifiers of the keys that signed requests.
     """
 
     def __init__(self, port: int, shares: dict[str, float]) -> None:
         self.seen: Counter[str] = Counter()
         self.ranges: list[str] = []
+        self.signers: set[str] = set()
         chance = random.Random(1)  # noqa: S311 - the same faults in each run
         lock = threading.Lock()
 
@@ -52,6 +55,8 @@ class Proxy:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 if "Range" in self.headers:
                     self.proxy.ranges.append(self.headers["Range"])
+                signed = self.headers.get("Authorization", "").partition("Credential=")[2]
+                self.proxy.signers.add(signed.partition("/")[0])
                 kind = fault()
                 if kind == "lost":
                     self.close_connection = True
