@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import ray
@@ -37,7 +39,7 @@ def entries(
 
     Args:
         parts: the parts; twice as many as the cluster has cores are in its hands at a time.
-        predictor: gives the verdicts; each task opens its model again.
+        predictor: gives the verdicts; each worker opens its model again.
         identity: what all parts have in common.
         destination: where the rows go: a place that all machines of the cluster share.
         address: of a running cluster, or ``auto``; None to start one on this machine.
@@ -47,12 +49,12 @@ def entries(
     """
     _begin(address)
     task: Any = ray.remote(num_cpus=1, max_retries=_RETRIES)(_work)
-    shared = ray.put(predictor)
+    pickled = pickle.dumps(predictor)
     most = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
     waiting: dict[Any, Part] = {}
     try:
         for part in parts:
-            waiting[task.remote(part, shared, identity, destination, os.getcwd())] = part  # noqa: PTH109
+            waiting[task.remote(part, pickled, identity, destination, os.getcwd())] = part  # noqa: PTH109
             if len(waiting) == most:
                 yield _first(waiting)
         while waiting:
@@ -101,11 +103,18 @@ def _first(waiting: dict[Any, Part]) -> Entry:
 
 
 def _work(
-    part: Part, predictor: Predictor, identity: Identity, destination: str, folder: str
+    part: Part, pickled: bytes, identity: Identity, destination: str, folder: str
 ) -> Entry:
     # Paths may be relative to the folder of the command.
     with suppress(OSError):
         os.chdir(folder)
+    predictor = _opened(pickled)
     ledger = Ledger(store(destination), job.origin(predictor, identity.layout.keep), identity)
     # A task is repeated if its process was lost, perhaps after its end.
     return ledger.entry(part) or classify(part, predictor, identity.layout, ledger)
+
+
+@lru_cache(maxsize=1)
+def _opened(pickled: bytes) -> Predictor:
+    """The predictor of this worker, for all of its parts: each opening takes time and memory."""
+    return pickle.loads(pickled)  # type: ignore[no-any-return]  # noqa: S301 - from the command
