@@ -111,11 +111,11 @@ def test_two_workers_against_one(benchmark: Any, tmp_path: Path):
     alone = []
 
     def both() -> None:
-        for cores in rates:
-            output = tmp_path / f"verdicts-{cores}-{len(rates[cores])}"
+        for cores, earlier in rates.items():
+            output = tmp_path / f"verdicts-{cores}-{len(earlier)}"
             with cluster(cores) as (_, address):
                 subprocess.run(on_ray(source, output, address), check=True)
-            rates[cores].append(rate(output))
+            earlier.append(rate(output))
         start = seconds(command("predict", single, tmp_path / "one.parquet"))
         whole = seconds(command("predict", source, tmp_path / "rows.parquet"))
         alone.append(IMAGES * (PARTS - 1) / (whole - start))
@@ -145,7 +145,8 @@ def test_memory_does_not_grow_with_the_number_of_rows(benchmark: Any, tmp_path: 
                     time.sleep(0.2)
                 assert process.returncode == 0
             found.append(highest)
-            print(f"\n{rows} rows: {({name: f'{one / 2**20:.0f} MiB' for name, one in highest.items()})}")
+            shown = ", ".join(f"{name} {peak / 2**20:.0f} MiB" for name, peak in highest.items())
+            print(f"\n{rows} rows: {shown}")
 
     benchmark.pedantic(measure, rounds=1)
     if benchmark.enabled:

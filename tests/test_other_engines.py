@@ -1,4 +1,4 @@
-"""The page "Other engines": its recipes for Dask, Slurm and Kubernetes run. Ray's has its own test."""
+"""The page "Other engines": its recipes for Dask, Slurm and Kubernetes run."""
 
 from __future__ import annotations
 

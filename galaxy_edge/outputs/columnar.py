@@ -154,6 +154,59 @@ def arrow(names: Sequence[str], rows: Iterable[Row], kinds: Mapping[str, Kind]) 
     return pa.Table.from_pylist(texts, pa.schema([(name, kind(name)) for name in names]))
 
 
+def kept_kinds(path: Path, kept: Sequence[str]) -> dict[str, Kind | None]:
+    """The types of the user's own columns in a Parquet table; None for one without any value."""
+    import pyarrow.parquet as pq
+
+    found: dict[str, Kind | None] = {}
+    for name in kept:
+        values = pq.read_table(path, columns=[name], partitioning=None).column(0)
+        found[name] = None if values.null_count == len(values) else _kind_of(values.type)
+    return found
+
+
+def has_long(path: Path, name: str) -> bool:
+    """Whether a column of whole numbers has some that double precision cannot hold."""
+    import pyarrow.parquet as pq
+
+    values = pq.read_table(path, columns=[name], partitioning=None).column(0).drop_null()
+    return any(abs(value.as_py()) > 2**53 for value in values)
+
+
+def declared_kinds(path: Path, kept: Sequence[str]) -> dict[str, Kind]:
+    """The types that columns of any Parquet file have; without those that it has no type for."""
+    import pyarrow.parquet as pq
+
+    schema = pq.read_schema(path)
+    found = {name: schema.field(name).type for name in kept if schema.names.count(name) == 1}
+    return {name: _kind_of(one) for name, one in found.items() if str(one) != "null"}
+
+
+def _kind_of(found: Any) -> Kind:
+    from pyarrow import types
+
+    if types.is_boolean(found):
+        return "bool"
+    if types.is_integer(found):
+        return "int"
+    return "float" if types.is_floating(found) else "text"
+
+
+def retype(
+    path: Path, names: Sequence[str], kept: Sequence[str], kinds: Mapping[str, Kind]
+) -> None:
+    """Write a Parquet table again, with other types of the user's own columns.
+
+    Args:
+        path: the table.
+        names: names of its columns, in order.
+        kept: which of them are the user's own.
+        kinds: their new types, which hold their values.
+    """
+    with replacing(path) as temporary:
+        _write_parquet(temporary, names, lambda: _read_parquet(path, names, kept), kinds)
+
+
 def _write_parquet(path: Path, names: Sequence[str], rows: Rows, kinds: Mapping[str, Kind]) -> None:
     import pyarrow.parquet as pq
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,8 +13,10 @@ from typing import Any
 
 from galaxy_edge.errors import UsageError
 from galaxy_edge.outputs import columnar
+from galaxy_edge.outputs.kept import Kind
 from galaxy_edge.outputs.resume import Earlier, Origin
 from galaxy_edge.results import Tally
+from galaxy_edge.survey.columns import unify
 from galaxy_edge.survey.identity import Identity, begin
 from galaxy_edge.survey.parts import Part
 from galaxy_edge.survey.store import Store
@@ -95,23 +97,28 @@ class Ledger:
             )
         return entry
 
-    def finish(self, part: Part, rows: Path, tally: Tally) -> Entry:
+    def finish(
+        self, part: Part, rows: Path, tally: Tally, declared: Mapping[str, Kind] | None = None
+    ) -> Entry:
         """Keep the rows of a part, unless another run was first.
 
         Args:
             part: the part.
             rows: the table of its rows.
             tally: their counts.
+            declared: types of kept columns in the source, for those without any value.
 
         Returns:
             The entry that counts.
 
         Raises:
-            UsageError: another survey has begun in this store.
+            UsageError: another survey has begun in this store, or a kept column has another type.
         """
         if not self._begun:
             begin(self._store, self._identity)
             self._begun = True
+        if self._origin.kept:
+            unify(rows, part.name, self._store, self._origin, declared or {})
         name = _rows_name(part.key)
         if self._store.create(name, rows):
             digest = _sha256(rows)

@@ -12,8 +12,10 @@ from galaxy_edge.errors import UsageError
 from galaxy_edge.inputs import paths as local
 from galaxy_edge.inputs.bands import Bands
 from galaxy_edge.inputs.containers.layout import Layout
-from galaxy_edge.inputs.formats import split_dataset, split_extension
+from galaxy_edge.inputs.formats import container_kind, split_dataset, split_extension
 from galaxy_edge.inputs.source import Source
+from galaxy_edge.outputs import columnar
+from galaxy_edge.outputs.kept import Kind
 from galaxy_edge.survey.cloud.urls import Url, is_url
 from galaxy_edge.survey.store import Folder, Store
 
@@ -61,6 +63,27 @@ def images(
     with _installed(paths[0]):
         from galaxy_edge.survey.cloud.source import images as remote  # noqa: PLC0415 - an extra
     return remote(paths, folder, bands=bands, layout=layout)
+
+
+def declared(paths: tuple[str, ...], folder: Path, layout: Layout) -> dict[str, Kind]:
+    """The types of the kept columns that a part declares, which only Parquet files do.
+
+    Args:
+        paths: of the part.
+        folder: has the copies of containers from a bucket: see `images`.
+        layout: names the columns.
+    """
+    path = paths[0]
+    if not layout.keep or len(paths) > 1 or container_kind(path) != "parquet":
+        return {}
+    if is_url(path):
+        from galaxy_edge.survey.cloud.source import copied  # noqa: PLC0415 - an extra
+
+        path = copied(path, folder)
+    try:
+        return columnar.declared_kinds(Path(path), layout.keep)
+    except (OSError, ValueError):  # a damaged file has a row that says so
+        return {}
 
 
 def size(path: str) -> int:

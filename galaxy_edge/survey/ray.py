@@ -102,9 +102,7 @@ def _first(waiting: dict[Any, Part]) -> Entry:
         ) from None
 
 
-def _work(
-    part: Part, pickled: bytes, identity: Identity, destination: str, folder: str
-) -> Entry:
+def _work(part: Part, pickled: bytes, identity: Identity, destination: str, folder: str) -> Entry:
     # Paths may be relative to the folder of the command.
     with suppress(OSError):
         os.chdir(folder)

@@ -16,7 +16,7 @@ from galaxy_edge.predictor import Predictor
 from galaxy_edge.results import Tally
 from galaxy_edge.survey.ledger import CONCURRENCY, Entry, Ledger
 from galaxy_edge.survey.parts import Part
-from galaxy_edge.survey.places import images
+from galaxy_edge.survey.places import declared, images
 
 if TYPE_CHECKING:
     from galaxy_edge.inputs.shards import Shard
@@ -54,7 +54,7 @@ def classify(
         with opened(rows, "parquet", origin, resuming=False) as output:
             inputs = images(part.paths, Path(folder), bands=bands, layout=layout)
             tally = job.run(inputs, predictor, output, progress=progress, note=note)
-        return ledger.finish(part, rows, tally)
+        return ledger.finish(part, rows, tally, declared(part.paths, Path(folder), layout))
 
 
 def unfinished(

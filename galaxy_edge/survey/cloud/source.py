@@ -97,11 +97,11 @@ def _members(
 ) -> Iterator[Source]:
     """The images of a container, which is copied first; they have its URL."""
     if isinstance(one, tuple):
-        red, green, blue = (_copied(url, folder) for url in one)
+        red, green, blue = (copied(url, folder) for url in one)
         copy: str | tuple[str, str, str] = (red, green, blue)
         before, after = braced([red, green, blue]), braced(one)
     else:
-        copy = before = _copied(one, folder)
+        copy = before = copied(one, folder)
         after = one
 
     def renamed(text: str | None) -> str | None:
@@ -111,7 +111,7 @@ def _members(
         yield replace(source, id=renamed(source.id), path=renamed(source.path))
 
 
-def _copied(url: str, folder: Path) -> str:
+def copied(url: str, folder: Path) -> str:
     """Copy an object; its extension or array stays part of the name."""
     if not is_url(url):
         return url

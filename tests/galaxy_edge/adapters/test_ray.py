@@ -17,11 +17,11 @@ from tests.conftest import encoded, galaxy
 from tests.galaxy_edge.survey.sources import in_order, tables
 
 pytest.importorskip("ray", reason="the extra `ray` is not installed")
-import pyarrow as pa  # noqa: E402
-import pyarrow.parquet as pq  # noqa: E402
+import pyarrow as pa
+import pyarrow.parquet as pq
+import ray.data
 
-import ray.data  # noqa: E402
-from galaxy_edge.adapters.ray import classify  # noqa: E402
+from galaxy_edge.adapters.ray import classify
 
 ROOT = Path(__file__).parents[3]
 # Ray itself uses what it calls deprecated.
@@ -61,14 +61,18 @@ def compared(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 def test_the_rows_of_tables_equal_the_local_ones(tmp_path: Path, typical_file: Path):
     folder = tables(tmp_path / "tables", 3, 40)
     found = pa.concat_tables(pq.read_table(path) for path in sorted(folder.iterdir()))
-    pairs = list(zip(*(found.column(name).to_pylist() for name in ("object_id", "image")), strict=True))
+    pairs = list(
+        zip(*(found.column(name).to_pylist() for name in ("object_id", "image")), strict=True)
+    )
     expected = local(Predictor(typical_file, digest=True), pairs)
     dataset = classify(
         ray.data.read_parquet(str(folder)), typical_file, id_column="object_id", keep=["ra"],
         digest=True,
     )  # fmt: skip
     rows = rows_of(dataset)
-    ra = dict(zip(found.column("object_id").to_pylist(), found.column("ra").to_pylist(), strict=True))
+    ra = dict(
+        zip(found.column("object_id").to_pylist(), found.column("ra").to_pylist(), strict=True)
+    )
     assert [row.pop("ra") for row in rows] == [ra[row["id"]] for row in rows]
     assert rows == expected
     failed = [row for row in rows if row["status"] == "error"]

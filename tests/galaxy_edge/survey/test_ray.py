@@ -12,7 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.galaxy_edge.survey.processes import finished, is_starting, is_working, kill, wait_for, workers
+from tests.galaxy_edge.survey.processes import (
+    finished,
+    is_starting,
+    is_working,
+    kill,
+    wait_for,
+    workers,
+)
 from tests.galaxy_edge.survey.sources import TABLES, rows_in, rows_of, tables
 
 pytest.importorskip("ray", reason="the extra `ray` is not installed")

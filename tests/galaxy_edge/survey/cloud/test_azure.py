@@ -1,7 +1,7 @@
 """A survey from container to container of Azurite, Microsoft's emulator of Azure's storage.
 
-    npm install --prefix FOLDER azurite
-    AZURITE=FOLDER/node_modules/.bin/azurite-blob pytest tests/galaxy_edge/survey/cloud/test_azure.py
+npm install --prefix FOLDER azurite
+AZURITE=FOLDER/node_modules/.bin/azurite-blob pytest tests/galaxy_edge/survey/cloud/test_azure.py
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ssl
 import tarfile
 import threading
@@ -28,7 +28,7 @@ def certify(folder: Path) -> tuple[Path, Path]:
 
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now, day = datetime.datetime.now(datetime.UTC), datetime.timedelta(days=1)
+    now, day = dt.datetime.now(dt.UTC), dt.timedelta(days=1)
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name)
     builder = builder.public_key(key.public_key()).serial_number(1)
     builder = builder.not_valid_before(now - day).not_valid_after(now + day)
@@ -36,9 +36,7 @@ def certify(folder: Path) -> tuple[Path, Path]:
         x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False
     )
     certificate = builder.sign(key, hashes.SHA256())
-    (folder / "certificate.pem").write_bytes(
-        certificate.public_bytes(serialization.Encoding.PEM)
-    )
+    (folder / "certificate.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     (folder / "key.pem").write_bytes(
         key.private_bytes(
             serialization.Encoding.PEM,
@@ -54,7 +52,7 @@ class Handler(BaseHTTPRequestHandler):
     folder: Path
     ranges: list[str]
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         path = self.folder / self.path.lstrip("/")
         if not path.is_file():
             self.send_response(404)
