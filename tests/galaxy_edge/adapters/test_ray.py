@@ -92,7 +92,8 @@ def test_arrays_and_empty_rows(model_file: Path):
     table = pa.table({"image": [encoded(images[0]), None], "n": [0, 1]})
     first, second = rows_of(classify(ray.data.from_arrow(table), model_file, id_column="n"))
     assert (first["error"], first["score"] is None) == (None, False)
-    assert (second["error"], second["score"]) == ("empty: this row has no image", None)
+    assert (second["id"], second["error"]) == ("1", "empty: this row has no image")
+    assert second["score"] is None
 
 
 def test_all_blocks_have_one_schema(model_file: Path):

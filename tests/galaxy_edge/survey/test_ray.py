@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import re
 import shlex
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from galaxy_edge import Predictor
 from tests.galaxy_edge.survey.processes import (
     finished,
     is_starting,
@@ -86,6 +88,14 @@ def test_ray_itself_is_killed(tmp_path: Path, model_file: Path):
     assert re.search(r"Ray gave up cutouts/\d+.parquet \(\w+\): .*: repeat the command", err), err
     assert "Traceback" not in err
     assert 1 <= finished(destination) < PARTS
+
+
+def test_a_worker_opens_its_model_once(model_file: Path):
+    """Each opening costs memory that is not returned: benchmarks/test_survey_ray.py."""
+    from galaxy_edge.survey.ray import _opened
+
+    pickled = pickle.dumps(Predictor(model_file, threads=1))
+    assert _opened(pickled) is _opened(bytes(pickled))
 
 
 def test_an_error_of_a_task_has_no_traceback(tmp_path: Path, model_file: Path):
