@@ -10,10 +10,11 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
+from galaxy_edge.cli import terminal
 from galaxy_edge.cli.commands import Command, commands, name_of
 from galaxy_edge.cli.faults import is_closed_pipe, memory_fault
 from galaxy_edge.errors import DeviceError, GalaxyEdgeError, UsageError
@@ -34,11 +35,16 @@ def _print_version(requested: bool) -> None:
 
 
 def _application(arguments: Sequence[str]) -> typer.Typer:
+    mode: Literal["rich"] | None = "rich" if terminal.has_boxes() else None
+    # Click takes at least 50 columns, also of a terminal that has fewer.
+    width = max(min(terminal.columns(), 80) - 1, 20)
     app = typer.Typer(
         name="galaxy-edge",
+        cls=terminal.Group,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        rich_markup_mode=mode,
+        context_settings={"help_option_names": ["-h", "--help"], "terminal_width": width},
         epilog=(
             "Exit codes: 0 success, 1 some inputs could not be read, 2 wrong usage, 3 the model "
             "cannot be used, 4 the requested device is missing or does not work, 5 a quality gate "
@@ -50,11 +56,12 @@ def _application(arguments: Sequence[str]) -> typer.Typer:
     overview = [*arguments] in (["--help"], ["-h"])
     for command in commands(arguments):
         if overview:
-            app.command()(_without_options(command))
+            app.command(cls=terminal.Command)(_without_options(command))
         elif isinstance(command, typer.Typer):
+            command.rich_markup_mode = mode
             app.add_typer(command)
         else:
-            app.command()(command)
+            app.command(cls=terminal.Command)(command)
     return app
 
 
