@@ -21,6 +21,8 @@ def replacing(path: Path) -> Iterator[Path]:
         OSError: the path cannot be written, or is not a regular file (a device, a pipe).
     """
     path = path.resolve()
+    if path.is_symlink():  # until Python 3.13, `resolve` refuses it
+        raise OSError(errno.ELOOP, "a symbolic link to itself; choose another path", str(path))
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "not a regular file; choose another path", str(path))
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)

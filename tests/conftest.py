@@ -16,6 +16,12 @@ import pytest
 from PIL import Image
 
 from galaxy_edge.inputs.images import Pixels
+from tests.without_extras import (  # noqa: F401 - pytest finds the hooks here
+    applies,
+    pytest_addoption,
+    pytest_make_collect_report,
+    pytest_runtest_makereport,
+)
 
 # A suite that a shell runs in the background ignores Ctrl-C, and so would the commands it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -75,8 +81,10 @@ def session_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def run_folder(session_data: Path) -> Path:
+def run_folder(request: pytest.FixtureRequest, session_data: Path) -> Path:
     """A finished run of the tiny network."""
+    if applies(request.config, "tensorflow"):
+        pytest.skip("tensorflow is not installed")
     output = session_data.parent / "run"
     result = galaxy_edge_in_process(
         "train", session_data, "-o", output, *TINY, "--epochs", "4", "--resize", "bilinear",
@@ -87,8 +95,11 @@ def run_folder(session_data: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def model_file(run_folder: Path) -> Path:
+def model_file(request: pytest.FixtureRequest) -> Path:
     """The tiny network, exported as a float file without a typicality."""
+    if applies(request.config, "tensorflow"):
+        return Path(__file__).parent / "data" / "schema-2.onnx"
+    run_folder: Path = request.getfixturevalue("run_folder")
     output = run_folder.parent / "tiny.onnx"
     options = ("--no-typicality", "--quiet")
     assert galaxy_edge_in_process("export", run_folder, "-o", output, *options) == 0

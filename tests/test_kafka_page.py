@@ -16,12 +16,14 @@ import pytest
 
 from tests.conftest import encoded, galaxy
 from tests.galaxy_edge.inputs.kafka.broker import Broker
+from tests.systems import posix
 
 pytest.importorskip("confluent_kafka", reason="the extra `kafka` is not installed")
 PAGE = (Path(__file__).parents[1] / "docs" / "kafka.md").read_text(encoding="utf-8")
 COUNT = 12
 
 
+@posix
 @pytest.mark.parametrize("kind", ["drawn", "real"])
 def test_the_page(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch

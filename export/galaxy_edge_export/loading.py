@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -69,7 +70,10 @@ def _loaded(path: Path, file: ModelFile) -> keras.Model:
     with tempfile.TemporaryDirectory() as folder:
         # Keras goes by the suffix, which may be MODEL.H5, or wrong.
         named = Path(folder, f"model{file.suffix}")
-        named.symlink_to(path.resolve())
+        try:
+            named.symlink_to(path.resolve())
+        except OSError:  # Windows allows links only to some users
+            shutil.copyfile(path, named)
         newer = legacy.modernised(file.architecture)
         try:
             model = _keras(named)

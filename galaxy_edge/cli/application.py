@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -10,12 +11,14 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
+from galaxy_edge.cli import terminal
 from galaxy_edge.cli.commands import Command, commands, name_of
-from galaxy_edge.cli.faults import is_closed_pipe, memory_fault
+from galaxy_edge.cli.faults import has_lost_reader, is_closed_pipe, memory_fault
+from galaxy_edge.cli.stopping import ENDINGS
 from galaxy_edge.errors import DeviceError, GalaxyEdgeError, UsageError
 
 #: Exit code of a bug: EX_SOFTWARE in sysexits.h.
@@ -34,11 +37,16 @@ def _print_version(requested: bool) -> None:
 
 
 def _application(arguments: Sequence[str]) -> typer.Typer:
+    mode: Literal["rich"] | None = "rich" if terminal.has_boxes() else None
+    # Click takes at least 50 columns, also of a terminal that has fewer.
+    width = max(min(terminal.columns(), 80) - 1, 20)
     app = typer.Typer(
         name="galaxy-edge",
+        cls=terminal.Group,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        rich_markup_mode=mode,
+        context_settings={"help_option_names": ["-h", "--help"], "terminal_width": width},
         epilog=(
             "Exit codes: 0 success, 1 some inputs could not be read, 2 wrong usage, 3 the model "
             "cannot be used, 4 the requested device is missing or does not work, 5 a quality gate "
@@ -50,11 +58,12 @@ def _application(arguments: Sequence[str]) -> typer.Typer:
     overview = [*arguments] in (["--help"], ["-h"])
     for command in commands(arguments):
         if overview:
-            app.command()(_without_options(command))
+            app.command(cls=terminal.Command)(_without_options(command))
         elif isinstance(command, typer.Typer):
+            command.rich_markup_mode = mode
             app.add_typer(command)
         else:
-            app.command()(command)
+            app.command(cls=terminal.Command)(command)
     return app
 
 
@@ -85,6 +94,12 @@ def _open_closed_streams() -> None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
 
 
+def _escape_what_cannot_be_shown() -> None:
+    """Print a letter that stdout's encoding lacks as an escape; Windows has many such encodings."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def _exit_on_signal(number: int, frame: object) -> NoReturn:  # noqa: ARG001
     """Exit with all clean-up, as after Ctrl-C, and with the code that shells use for the signal."""
     sys.exit(128 + number)
@@ -104,10 +119,12 @@ def run(arguments: Sequence[str]) -> NoReturn:
     Typer itself exits with 2 after a wrong option and with 130 after Ctrl-C.
     """
     _open_closed_streams()
+    _escape_what_cannot_be_shown()
     # Without a handler, SIGTERM (from a batch system or systemd) would end the process at once, and
     # Parquet and FITS tables, which are written at the end, would be lost.
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _exit_on_signal)
+        for number in ENDINGS:
+            signal.signal(number, _exit_on_signal)
     # Both packages warn of odd metadata; what matters becomes the error of a row.
     warnings.filterwarnings("ignore", module=r"(PIL|astropy)\b")
     try:
@@ -121,9 +138,9 @@ def run(arguments: Sequence[str]) -> NoReturn:
         if is_closed_pipe(end):
             _exit_after_closed_pipe()
         raise
-    except BrokenPipeError:
-        _exit_after_closed_pipe()
     except Exception as error:  # noqa: BLE001 - exit code 1 would mean failed inputs
+        if has_lost_reader(error):
+            _exit_after_closed_pipe()
         sys.exit(_report(error, arguments))
     raise AssertionError("Typer exits by itself")
 

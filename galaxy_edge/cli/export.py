@@ -262,12 +262,15 @@ def export(
 
 
 def _show(report: Report) -> None:
+    from rich.box import HEAVY_HEAD
     from rich.console import Console
     from rich.filesize import decimal
     from rich.table import Table
 
+    from galaxy_edge.cli.terminal import has_boxes
+
     console = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
-    table = Table("", "size", "one image", "batch of 32")
+    table = Table("", "size", "one image", "batch of 32", box=HEAVY_HEAD if has_boxes() else None)
     cost = report.cost
     if cost is not None:
         table.add_column("accuracy")

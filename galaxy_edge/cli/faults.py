@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Iterator
 
@@ -43,7 +45,17 @@ def is_closed_pipe(end: SystemExit) -> bool:
 
     Both exit with code 1, which would mean that some inputs failed.
     """
-    return end.code == 1 and isinstance(end.__context__, BrokenPipeError)
+    return end.code == 1 and has_lost_reader(end.__context__)
+
+
+def has_lost_reader(error: BaseException | None) -> bool:
+    """Whether an error says that the reader of a pipe has gone."""
+    if isinstance(error, BrokenPipeError):
+        return True
+    if os.name != "nt" or not isinstance(error, OSError):
+        return False
+    # What Windows says. An error of a file has its name.
+    return error.errno == errno.EINVAL and error.filename is None
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

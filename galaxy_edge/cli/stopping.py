@@ -9,11 +9,12 @@ from contextlib import contextmanager
 
 import typer
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: What asks a program to end besides Ctrl-C: on Windows, Ctrl-Break and a closed window.
+ENDINGS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGBREAK") if hasattr(signal, name))
 
 
 class Stop:
-    """Whether SIGTERM or Ctrl-C came, and which."""
+    """Whether a signal came, and which."""
 
     def __init__(self) -> None:
         self._signal: int | None = None
@@ -39,7 +40,7 @@ def stopping() -> Iterator[Stop]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, *ENDINGS)}
 
     def restore() -> None:
         for number, handler in before.items():
@@ -49,7 +50,7 @@ def stopping() -> Iterator[Stop]:
         stop.ask(number)
         restore()
 
-    for number in _SIGNALS:
+    for number in (signal.SIGINT, *ENDINGS):
         signal.signal(number, ask)
     try:
         yield stop

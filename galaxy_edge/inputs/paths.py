@@ -5,13 +5,13 @@ from __future__ import annotations
 import codecs
 import glob
 import os
-import select
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from galaxy_edge.errors import UsageError
 from galaxy_edge.inputs.bands import Bands, grouped
+from galaxy_edge.inputs.blocks import blocks
 from galaxy_edge.inputs.formats import (
     container_kind,
     has_image_suffix,
@@ -24,7 +24,6 @@ from galaxy_edge.inputs.source import Source
 if TYPE_CHECKING:
     from galaxy_edge.inputs.containers.layout import Layout
 
-_BLOCK = 65536
 _SEPARATORS = (os.sep, os.altsep or os.sep)
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -186,22 +185,17 @@ def _listed(stdin: BinaryIO, *, null: bool) -> Iterator[str | None]:
         if not null:
             name = name.rstrip(b"\r\n")
         if name:
-            yield os.fsdecode(name)
+            yield _decoded(name)
 
 
 def _records(stdin: BinaryIO, *, null: bool) -> Iterator[bytes | None]:
     """Yield lines (or what NUL ends) as soon as they arrive, and None before a read would block."""
-    handle = _handle(stdin)
     rest = b""
     is_checked = False
-    while True:
-        if handle is not None and not _is_ready(handle, 0):
+    for block in blocks(stdin):
+        if block is None:
             yield None
-            # The pipe may be non-blocking, depending on the parent process.
-            _is_ready(handle, None)
-        block = stdin.read(_BLOCK) if handle is None else os.read(handle, _BLOCK)
-        if not block:
-            break
+            continue
         *records, rest = (rest + block).split(b"\0" if null else b"\n")
         if not is_checked:
             # Also without a complete record: a list of another kind may never have one.
@@ -221,15 +215,11 @@ def _check_kind(first: bytes, *, null: bool) -> None:
         raise UsageError("the paths on stdin are separated by NUL characters; add -0")
 
 
-def _handle(stdin: BinaryIO) -> int | None:
+def _decoded(name: bytes) -> str:
     try:
-        return stdin.fileno()
-    except OSError:  # a stream in memory has no handle and never blocks
-        return None
-
-
-def _is_ready(handle: int, timeout: float | None) -> bool:
-    try:
-        return bool(select.select([handle], [], [], timeout)[0])
-    except (OSError, ValueError):  # select takes only sockets on Windows, and no high handles
-        return True
+        return os.fsdecode(name)
+    except UnicodeDecodeError as error:  # on Windows, where a path is text
+        raise UsageError(
+            f"the list on stdin is not UTF-8 ({name!r}); write it in UTF-8 (in PowerShell, with "
+            "`Out-File -Encoding utf8`)"
+        ) from error

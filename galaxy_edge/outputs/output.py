@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias
 
@@ -201,14 +202,28 @@ def _locked(stream: TextIO) -> bool:
     """Lock a file until it is closed or the process ends; False if another run has locked it."""
     try:
         import fcntl
-    except ModuleNotFoundError:  # Windows
-        return True
+    except ModuleNotFoundError:
+        return _locked_on_windows(stream.fileno())
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:  # some network file systems have no locks
         return True
+    return True
+
+
+def _locked_on_windows(handle: int) -> bool:
+    msvcrt = import_module("msvcrt")
+    place = os.lseek(handle, 0, os.SEEK_CUR)
+    # Nobody else may read or write a locked byte, so it is one far behind the end.
+    os.lseek(handle, 1 << 40, os.SEEK_SET)
+    try:
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+    except OSError:
+        return False
+    finally:
+        os.lseek(handle, place, os.SEEK_SET)
     return True
 
 

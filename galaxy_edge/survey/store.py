@@ -15,7 +15,10 @@ from galaxy_edge.errors import UsageError
 from galaxy_edge.files import sync
 
 #: What file systems without hard links answer.
-_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EACCES)
+_NO_LINKS = (
+    errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EACCES,
+    errno.EINVAL,  # on Windows
+)  # fmt: skip
 
 
 class Store(Protocol):
@@ -107,5 +110,8 @@ def _named(temporary: Path, path: Path) -> bool:
         # Two runs could both get here, with the same rows.
         if path.exists():
             return False
-        temporary.rename(path)
+        try:
+            temporary.rename(path)
+        except FileExistsError:  # on Windows, another run's file is not replaced
+            return False
     return True

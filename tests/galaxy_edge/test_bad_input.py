@@ -19,6 +19,7 @@ from galaxy_edge import ImageError
 from galaxy_edge.inputs.images import decode
 from tests.conftest import galaxy
 from tests.galaxy_edge.bad import GOOD, MIB, STEPS, assert_failed, predict_between_good, scores
+from tests.systems import posix
 
 # Users do not turn warnings of Pillow into errors, so the tests must not rely on that.
 pytestmark = pytest.mark.filterwarnings("ignore:::PIL")
@@ -182,6 +183,7 @@ def test_an_image_without_pixels_has_no_score(predictor, empty):
     assert_failed(predict_between_good(predictor, empty), "empty")
 
 
+@posix
 def test_predict_reports_every_bad_file(folder, predictor):
     """In one run: all bad files, with a good one before each and one at the end."""
     inputs = []

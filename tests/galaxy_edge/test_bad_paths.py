@@ -16,6 +16,9 @@ from galaxy_edge.inputs.images import decode
 from galaxy_edge.inputs.paths import expand
 from tests.conftest import galaxy
 from tests.galaxy_edge.bad import GOOD, MIB, STEPS, assert_failed, predict_between_good, scores
+from tests.systems import posix
+
+pytestmark = posix
 
 
 def test_large_files_that_are_not_images_are_refused(predictor, folder):

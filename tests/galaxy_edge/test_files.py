@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from galaxy_edge.files import replacing, write_text
+from tests.systems import posix
 
 
 def test_after_an_error_only_the_old_file_exists(tmp_path: Path):
@@ -35,6 +36,7 @@ def test_the_permissions_follow_the_umask(tmp_path: Path):
     assert stat.S_IMODE(ours.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
 
 
+@posix
 def test_a_link_is_kept_and_its_target_replaced(tmp_path: Path):
     (tmp_path / "real.txt").write_text("old")
     (tmp_path / "link.txt").symlink_to("real.txt")
@@ -43,6 +45,7 @@ def test_a_link_is_kept_and_its_target_replaced(tmp_path: Path):
     assert (tmp_path / "real.txt").read_text() == "new"
 
 
+@posix
 def test_a_pipe_is_not_replaced(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="not a regular file"):

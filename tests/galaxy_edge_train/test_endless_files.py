@@ -10,8 +10,12 @@ import pytest
 
 from tests.conftest import TINY
 from tests.galaxy_edge_train.synthesis.cutouts import reals
+from tests.systems import posix
 
 Cli = Callable[..., tuple[int, str, str]]
+
+
+pytestmark = posix
 
 
 def spoil(folder: Path) -> None:

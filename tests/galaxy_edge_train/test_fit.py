@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import pty
 import re
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from PIL import Image
 
 from tests.conftest import TINY, galaxy_edge_in_process
 from tests.galaxy_edge_train.runs import SLOW_TRAINING, assert_same_run, rows, weights
+from tests.systems import posix
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -261,7 +261,10 @@ def test_without_a_terminal_progress_is_one_line_per_epoch(data: Path, tmp_path:
     assert "\x1b" not in err
 
 
+@posix
 def test_a_terminal_shows_a_bar(data: Path, tmp_path: Path):
+    import pty
+
     parent, child = pty.openpty()
     command = ["train", data, "-o", tmp_path / "run", *TINY, "--epochs", "1"]
     process = subprocess.Popen(

@@ -15,8 +15,12 @@ import pytest
 
 from tests.conftest import TINY, galaxy_edge_in_process
 from tests.galaxy_edge_train.runs import SLOW_TRAINING, assert_same_run
+from tests.systems import posix
 
 Cli = Callable[..., tuple[int, str, str]]
+
+
+pytestmark = posix
 
 
 @pytest.mark.slow

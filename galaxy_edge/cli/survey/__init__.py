@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
 
 from galaxy_edge.cli.survey.run import run
 from galaxy_edge.cli.survey.status import status
 from galaxy_edge.cli.survey.verify import verify
+from galaxy_edge.cli.terminal import Command, Group
 
 _DEFAULT = "run"
 
 
-class _Group(TyperGroup):
+class _Group(Group):
     """Without the name of a command, ``run`` is meant: ``galaxy-edge survey SOURCE``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -31,4 +31,4 @@ survey = typer.Typer(
     epilog="`galaxy-edge survey SOURCE -o DESTINATION` is short for `galaxy-edge survey run ...`.",
 )
 for command in (run, status, verify):
-    survey.command()(command)
+    survey.command(cls=Command)(command)

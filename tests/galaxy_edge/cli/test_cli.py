@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import pty
 import re
 import signal
 import subprocess
@@ -18,6 +17,7 @@ import pytest
 
 from galaxy_edge.results import columns
 from tests.conftest import encoded, galaxy
+from tests.systems import linux, posix
 
 Cli = Callable[..., tuple[int, str, str]]
 COMMAND = [sys.executable, "-m", "galaxy_edge"]
@@ -126,6 +126,7 @@ def test_an_output_that_is_also_an_input_is_refused(images: Path, model_file: Pa
         assert Path(output).read_bytes() == before
 
 
+@linux
 @pytest.mark.parametrize("redirect", ["> /dev/full", "-o /dev/full"])
 def test_a_full_disk_is_reported(images: Path, model_file: Path, redirect: str):
     command = f"{sys.executable} -m galaxy_edge predict a.png -m {model_file} {redirect}"
@@ -135,6 +136,7 @@ def test_a_full_disk_is_reported(images: Path, model_file: Path, redirect: str):
     assert "Traceback" not in done.stderr
 
 
+@linux
 @pytest.mark.parametrize("closed", ["<&-", "2>&-"])
 def test_a_closed_stdin_or_stderr_does_no_harm(images: Path, model_file: Path, closed: str):
     command = f"{sys.executable} -m galaxy_edge predict a.png -m {model_file} {closed}"
@@ -163,7 +165,10 @@ def test_a_bug_exits_with_70_and_asks_for_a_report(images: Path, cli: Cli, monke
     assert "report" in err
 
 
+@posix
 def test_progress_is_shown_if_rows_go_to_a_file(images: Path, model_file: Path):
+    import pty
+
     parent, child = pty.openpty()
     try:
         subprocess.run(
@@ -254,6 +259,7 @@ def test_a_closed_pipe_gives_no_traceback(images: Path, model_file: Path):
     first.stderr.close()
 
 
+@posix
 def test_ctrl_c_keeps_the_finished_rows(images: Path, model_file: Path):
     output = images / "rows.jsonl"
     child = subprocess.Popen(
@@ -279,7 +285,10 @@ def test_ctrl_c_keeps_the_finished_rows(images: Path, model_file: Path):
     assert all(row["path"] == "a.png" for row in rows)
 
 
+@posix
 def test_a_terminal_gets_colours_unless_no_color_is_set(images: Path, model_file: Path):
+    import pty
+
     def seen(**environment: str) -> bytes:
         parent, child = pty.openpty()
         try:

@@ -11,7 +11,9 @@ import pytest
 
 from galaxy_edge.cli.faults import memory_fault
 from galaxy_edge.errors import ModelError
+from tests.systems import linux
 
+pytestmark = linux
 COMMAND = [sys.executable, "-m", "galaxy_edge"]
 UNMAPPED = "libopenblas.so: failed to map segment from shared object"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import encoded, galaxy
+from tests.systems import linux
 
+pytestmark = linux
 GALAXY_EDGE = f"{sys.executable} -m galaxy_edge"
 COMMANDS = ("predict a.png b.png", "--help", "predict --help", "--version", "info", "verify")
 
@@ -72,6 +73,8 @@ def test_an_error_keeps_its_code_if_the_reader_has_gone():
     [(term, command) for term in ("dumb", "xterm") for command in ("predict a.png", "--help")],
 )
 def test_a_dumb_terminal_gets_no_colour(term: str, command: str):
+    import pty
+
     parent, child = pty.openpty()
     try:
         kept = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}

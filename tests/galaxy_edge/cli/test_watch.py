@@ -17,8 +17,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import encoded, galaxy
+from tests.systems import posix
 
 Cli = Callable[..., tuple[int, str, str]]
+pytestmark = posix
 ROOT = Path(__file__).parents[3]
 #: Seconds: a file that nobody has written to for so long is complete.
 SETTLE = 1.0

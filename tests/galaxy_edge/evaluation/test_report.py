@@ -21,6 +21,7 @@ from galaxy_edge.evaluation.sources import Labelled, LabelledSource, find
 from galaxy_edge.evaluation.wrong import most_wrong
 from galaxy_edge.inputs.preprocessing import Stretch
 from tests.galaxy_edge.evaluation.conftest import CLASSES, Cli, fill, stub
+from tests.systems import posix
 
 FILES = (
     "metrics.json", "scores.csv", "roc.png", "reliability.png", "histogram.png", "most_wrong.png",
@@ -84,6 +85,7 @@ def test_figures_are_not_written_into_a_class_folder(sources: Path, cli: Cli):
     assert not (sources / "Fake" / "report").exists()
 
 
+@posix
 def test_figures_are_not_written_into_a_linked_source(sources: Path, cli: Cli, tmp_path: Path):
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(sources / "Real" / "survey", elsewhere)

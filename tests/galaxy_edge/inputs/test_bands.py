@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from galaxy_edge.inputs.bands import braced, grouped
+from tests.systems import linux
 
 IRG = ("i", "r", "g")
 
@@ -67,6 +68,7 @@ def test_a_braced_name_contains_every_path(red: str, green: str, blue: str):
     assert [start + part + end for part in parts.split(",")] == [red, green, blue]
 
 
+@linux
 def test_bash_expands_a_braced_name_to_the_paths(tmp_path: Path):
     done = subprocess.run(
         ["bash", "-c", f"echo {braced(['m51_i.fits', 'm51_r.fits', 'm51_g.fits'])}"],

@@ -16,6 +16,7 @@ from galaxy_edge.inputs.images import decode, decoded
 from galaxy_edge.inputs.preprocessing import Preprocessing
 from galaxy_edge.inputs.source import Content
 from tests.conftest import encoded, galaxy
+from tests.systems import linux
 
 STEPS = Preprocessing(size=24)
 
@@ -132,6 +133,7 @@ def test_the_decoded_bytes_are_the_digested_ones(tmp_path: Path, monkeypatch: py
     assert again.sha256 == digest(encoded(galaxy(1)))
 
 
+@linux
 def test_files_are_closed(tmp_path: Path):
     path, broken = tmp_path / "x.fits", tmp_path / "y.png"
     path.write_bytes(fits_bytes())

@@ -18,6 +18,7 @@ from galaxy_edge.inputs.images import decode, read
 from galaxy_edge.inputs.limits import MAX_PIXELS
 from galaxy_edge.inputs.preprocessing import Preprocessing
 from tests.conftest import encoded, galaxy
+from tests.systems import posix
 
 PIXELS = hnp.arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3)))
 AS_IS = Preprocessing(size=20)
@@ -287,6 +288,7 @@ def test_each_fault_has_its_reason(tmp_path: Path, name: str, content: bytes | N
         decode(path, AS_IS)
 
 
+@posix
 def test_a_file_that_is_not_regular_is_refused_at_once(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")

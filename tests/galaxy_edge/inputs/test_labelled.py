@@ -16,10 +16,12 @@ from galaxy_edge.inputs import labelled
 from galaxy_edge.inputs.labelled import LabelledFile, load, scan
 from galaxy_edge.inputs.preprocessing import Preprocessing
 from tests.conftest import encoded, galaxy
+from tests.systems import posix
 
 STEPS = Preprocessing(size=24)
 
 
+@posix
 def test_a_pipe_a_device_and_a_folder_are_faults_and_are_not_read(tmp_path: Path):
     (tmp_path / "good.png").write_bytes(encoded(galaxy(1)))
     for name in ("pipe.png", "pipe.fits"):
@@ -36,6 +38,7 @@ def test_a_pipe_a_device_and_a_folder_are_faults_and_are_not_read(tmp_path: Path
     }
 
 
+@posix
 def test_after_an_interrupt_no_further_file_is_begun(tmp_path: Path, monkeypatch):
     """Whatever raises it: the signal may come while a result is taken or while it is shown."""
     (tmp_path / "a.png").write_bytes(encoded(galaxy(1)))
@@ -73,6 +76,7 @@ else:
 """
 
 
+@posix
 @pytest.mark.parametrize("reader", ["labelled", "reals"])
 def test_sigterm_stops_the_decoding(tmp_path: Path, reader: str):
     """A thousand large images: without the signal it takes a minute."""
@@ -98,6 +102,7 @@ def test_sigterm_stops_the_decoding(tmp_path: Path, reader: str):
     assert time.monotonic() - sent < 10
 
 
+@posix
 def test_a_pipe_in_place_of_a_folder_is_a_problem(tmp_path: Path):
     os.mkfifo(tmp_path / "data")
     assert scan(tmp_path / "data", ("Fake", "Real")) == (

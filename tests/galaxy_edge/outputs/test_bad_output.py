@@ -13,6 +13,7 @@ import pytest
 
 from galaxy_edge.outputs.text import csv_text
 from tests.conftest import encoded, galaxy
+from tests.systems import linux
 
 COMMAND = [sys.executable, "-m", "galaxy_edge", "predict"]
 NAMES = (
@@ -71,6 +72,7 @@ def test_awkward_names_take_one_line_each_in_a_table(bad):
     assert b"\x1b" not in done.stdout
 
 
+@linux
 @pytest.mark.parametrize("form", ["jsonl", "csv", "table"])
 def test_a_full_disk_is_reported_with_the_path(bad, form):
     done = run(*COMMAND, ".", "-o", "/dev/full", "--format", form)
@@ -79,6 +81,7 @@ def test_a_full_disk_is_reported_with_the_path(bad, form):
     assert b"Traceback" not in done.stderr
 
 
+@linux
 @pytest.mark.parametrize("form", ["jsonl", "csv", "table"])
 def test_a_disk_that_fills_up_keeps_the_rows_before(bad, tmp_path, form):
     """A limit on the size of a file replaces the full disk; it is reached in the same way."""

@@ -19,6 +19,7 @@ from galaxy_edge.outputs.columnar import read
 from galaxy_edge.outputs.output import form_of
 from galaxy_edge.results import columns
 from tests.conftest import encoded, galaxy
+from tests.systems import linux, posix
 
 Cli = Callable[..., tuple[int, str, str]]
 COMMAND = [sys.executable, "-m", "galaxy_edge", "predict", "--batch-size", "2", "--threads", "1"]
@@ -110,6 +111,7 @@ def test_resuming_rows_of_another_model_or_threshold_is_refused(
     assert Path(output).read_bytes() == b"something else\n"
 
 
+@posix
 def test_an_output_that_cannot_be_resumed_or_streamed_is_refused(folder, model_file, cli):
     for options, words in (
         (["--resume"], "--resume needs -o"),
@@ -141,6 +143,7 @@ def started(model_file: Path, output: str, **options: object) -> subprocess.Pope
     return process
 
 
+@posix
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)]
@@ -171,6 +174,7 @@ def test_a_row_is_written_before_waiting_for_the_next_input(folder, model_file):
     assert process.returncode == 1
 
 
+@linux
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_full_disk_keeps_the_written_rows(folder, model_file, cli, whole, suffix: str):
     output = f"x.{suffix}"
@@ -274,6 +278,7 @@ def test_a_journal_that_cannot_be_written_leaves_the_table_unchanged(
     assert Path("x.parquet").read_bytes() == before
 
 
+@posix
 def test_wrong_usage_gives_no_traceback(folder, model_file, cli):
     Path("loop.parquet").symlink_to("loop.parquet")
     os.mkfifo("pipe.jsonl")

@@ -11,6 +11,9 @@ import time
 from pathlib import Path
 
 from tests.galaxy_edge.survey.sources import TABLES, rows_in, rows_of, tables
+from tests.systems import posix
+
+pytestmark = posix
 
 
 def start(source: Path, destination: Path, model: Path) -> subprocess.Popen[str]:

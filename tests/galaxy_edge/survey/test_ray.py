@@ -23,8 +23,10 @@ from tests.galaxy_edge.survey.processes import (
     workers,
 )
 from tests.galaxy_edge.survey.sources import TABLES, rows_in, rows_of, tables
+from tests.systems import linux
 
 pytest.importorskip("ray", reason="the extra `ray` is not installed")
+pytestmark = linux
 PAGE = (Path(__file__).parents[3] / "docs" / "survey.md").read_text(encoding="utf-8")
 PARTS, ROWS = 40, 8
 

@@ -17,6 +17,7 @@ import pytest
 from tests.conftest import encoded, galaxy
 from tests.galaxy_edge.inputs.containers import packets
 from tests.galaxy_edge.inputs.kafka.broker import Broker
+from tests.systems import posix
 
 Cli = Callable[..., tuple[int, str, str]]
 pytest.importorskip("confluent_kafka", reason="the extra `kafka` is not installed")
@@ -160,6 +161,7 @@ def test_rows_go_to_a_topic_and_survive_a_kill(
     assert all(one.key() == row["id"].encode() for one, row in zip(found, rows, strict=True))
 
 
+@posix
 def test_a_broker_that_hangs_is_waited_for(
     broker: Broker, tmp_path: Path, model_file: Path, properties: Path
 ):

@@ -8,6 +8,7 @@ import pytest
 
 from galaxy_edge.errors import UsageError
 from galaxy_edge.inputs.watched.arrivals import Arrivals
+from tests.systems import posix
 
 
 def arrivals(folder: Path, **options) -> Arrivals:
@@ -71,6 +72,7 @@ def test_a_listing_that_lacks_a_name_does_not_make_it_new(tmp_path: Path, monkey
     assert new(found) == []
 
 
+@posix
 def test_folders_below_come_with_recursive(tmp_path: Path):
     (tmp_path / "one").mkdir()
     (tmp_path / "one" / "a.png").touch()

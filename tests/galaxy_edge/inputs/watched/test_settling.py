@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from galaxy_edge.inputs.watched.settling import Settling, state_of
+from tests.systems import posix
 
 
 def write(path: Path, text: str, *, time: int) -> None:
@@ -119,6 +120,7 @@ def test_a_container_is_never_taken_early(tmp_path: Path):
     assert complete(settling, 2) == ["a.tar"]
 
 
+@posix
 def test_a_path_that_cannot_be_followed_is_taken_for_its_error(tmp_path: Path):
     (tmp_path / "a.png").symlink_to("a.png")
     settling = Settling(2)

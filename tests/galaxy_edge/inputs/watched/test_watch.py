@@ -20,6 +20,7 @@ from galaxy_edge.inputs.watched.done import Mover
 from galaxy_edge.inputs.watched.watch import Watch
 from galaxy_edge.outputs.output import opened
 from tests.conftest import encoded, galaxy
+from tests.systems import posix
 
 SETTLE = 0.1
 Row = tuple[str, str]
@@ -129,6 +130,7 @@ def test_a_renamed_file_that_is_never_readable_is_an_error_row(folder: Path, onc
     assert len(seen) == 2
 
 
+@posix
 def test_a_link_to_nothing_is_an_error_row(folder: Path, once):
     (folder / "a.png").symlink_to("nowhere")
     assert once() == [("a.png", "error")]
