@@ -10,9 +10,10 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-#: The path is relative to the folder of the file, or absolute. `predicted` is the model's label at
-#: that time; the others of a row's columns help people.
-COLUMNS = ("path", "label", "id", "status", "predicted", "score", "time")
+#: Of each line. The path is relative to the folder of the file, or absolute. `predicted` is the
+#: model's label at that time; the others of a row's columns help people.
+PATH, LABEL = "path", "label"
+COLUMNS = (PATH, LABEL, "id", "status", "predicted", "score", "time")
 
 
 def is_label_file(path: Path) -> bool:

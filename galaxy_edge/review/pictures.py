@@ -52,6 +52,8 @@ class Pictures:
         Raises:
             ImageError: there is none, and why.
         """
+        if not path:
+            raise ImageError("it was an input in memory, which has no path")
         key = (path, side)
         with self._lock:
             if (found := self._kept.get(key)) is not None:

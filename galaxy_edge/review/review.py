@@ -67,8 +67,10 @@ class Review:
         ]
 
     def path(self, number: int) -> str:
-        """The path of a row's image."""
+        """The path of a row's image; empty for one without."""
         path = self.rows[number][0].path
+        if not path:
+            return ""
         return path if self.images is None else str(self.images / path)
 
     def label(self, number: int) -> str:
