@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import fmean
 
 from galaxy_edge.errors import UsageError
 from galaxy_edge.inputs.class_names import check_classes
@@ -69,7 +67,9 @@ def offered(
     else:
         named = [*(manifest.classes if manifest else ())]
         named += [name for run in runs for name in run.classes]
-        found = tuple(dict.fromkeys([*(named or _in_rows(runs)), *sorted(used)]))
+        if not named:
+            used |= {row.label for run in runs for row in run.rows if row.label}
+        found = tuple(dict.fromkeys([*named, *_sorted(used)]))
     if len(found) < 2:
         raise UsageError(
             "the rows do not show what the classes are; name the model with -m, or the classes "
@@ -81,11 +81,6 @@ def offered(
     return found
 
 
-def _in_rows(runs: Sequence[Run]) -> list[str]:
-    """The labels of two classes; the one with lower scores first, as in the model."""
-    scores: defaultdict[str, list[float]] = defaultdict(list)
-    for run in runs:
-        for row in run.rows:
-            if row.label and row.score is not None:
-                scores[row.label].append(row.score)
-    return sorted(scores, key=lambda label: fmean(scores[label]))
+def _sorted(names: set[str]) -> list[str]:
+    """The order that `train` gives classes by default, so that a key keeps its class."""
+    return sorted(names, key=lambda name: (name.casefold() != "fake", name))
