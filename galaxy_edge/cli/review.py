@@ -102,14 +102,15 @@ def review(
         opened = Review(runs, rows, chosen, file, images, alone)
         pictures = Pictures(manifest.preprocessing.stretch if manifest else None)
 
-        def ready(address: str) -> None:
+        def ready(address: str, once: str) -> None:
             typer.echo(address)
             if open_browser:
                 import webbrowser
 
-                webbrowser.open(address)
+                webbrowser.open(once)
 
         try:
             server.serve(opened, pictures, port, ready)
         finally:
-            print_note(f"{labels} has {len(file.labels):,} labels")
+            count = len(file.labels)
+            print_note(f"{labels} has {count:,} label{'' if count == 1 else 's'}")

@@ -126,27 +126,34 @@ def application(review: Review, pictures: Pictures) -> Starlette:
     )
 
 
-def serve(review: Review, pictures: Pictures, port: int, ready: Callable[[str], None]) -> None:
+def serve(review: Review, pictures: Pictures, port: int, ready: Callable[[str, str], None]) -> None:
     """Answer until a signal ends the program.
 
     Args:
         review: the rows and their labels.
         pictures: reads images.
         port: 0 for a free one.
-        ready: is given the address of the page.
+        ready: is given the address of the page, and one that leads there once: other users of this
+            machine see the arguments of a browser that is started with it.
 
     Raises:
-        OSError: the port is in use.
+        UsageError: the port cannot be used.
     """
-    with socket.create_server(("127.0.0.1", port)) as listener:
+    try:
+        listener = socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(f"port {port} cannot be used: {reason}; choose another") from error
+    with listener:
         port = listener.getsockname()[1]
-        token = secrets.token_urlsafe(16)
-        app: App = guarded(application(review, pictures), token, port)
+        token, once = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
+        app: App = guarded(application(review, pictures), token, port, once)
         config = uvicorn.Config(
             app, lifespan="off", ws="none", log_level="warning", access_log=False,
             server_header=False, timeout_graceful_shutdown=1,
         )  # fmt: skip
-        ready(f"http://127.0.0.1:{port}/{token}/")
+        host = f"http://127.0.0.1:{port}"
+        ready(f"{host}/{token}/", f"{host}/{once}")
         uvicorn.Server(config).run(sockets=[listener])
 
 

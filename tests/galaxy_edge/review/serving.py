@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,11 +52,18 @@ class Served:
 
 
 @contextmanager
-def reviewing(*arguments: object, cwd: Path | None = None) -> Iterator[Served]:
+def reviewing(
+    *arguments: object, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> Iterator[Served]:
     """Run the command until the block ends."""
     words = [sys.executable, "-m", "galaxy_edge", "review", *map(str, arguments)]
     process = subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cwd,
+        env=os.environ | (env or {}),
     )
     assert process.stdout is not None
     assert process.stderr is not None

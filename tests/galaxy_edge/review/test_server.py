@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import signal
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -18,6 +21,7 @@ from tests.conftest import encoded, galaxy
 from tests.galaxy_edge.review.serving import Served, reviewing
 
 pytest.importorskip("starlette", reason="the extra `serve` is not installed")
+fits = pytest.importorskip("astropy.io.fits", reason="the extra `fits` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -35,7 +39,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         archive.add(folder / "a.png", "in/a.png")
     with zipfile.ZipFile(folder / "d.zip", "w") as zipped:
         zipped.write(folder / "=b.png", "b.png")
+    for band in "irg":
+        fits.writeto(folder / f"m51_{band}.fits", np.random.default_rng(3).normal(9, 2, (30, 40)))
     paths = ["a.png", "=b.png", "text.png", "gone.png", "c.tar#in/a.png", "d.zip#b.png", "e.h5:x#1"]
+    paths += ["m51_r.fits", "m51_{i,r,g}.fits"]
     values = {"status": "ok", "label": "Real", "typicality": 0.5, "threshold": 0.5, "model": "m"}
     rows = [values | {"id": one, "path": one, "score": 0.9} for one in paths]
     rows += [values | {"id": "array", "path": None, "score": 0.2, "label": "Fake"}]
@@ -63,16 +70,17 @@ def test_the_page_has_a_strict_policy_and_no_outside_address(served: Served) -> 
 
 def test_rows_and_their_order(served: Served) -> None:
     summary = served.get("run")
-    assert (summary["total"], summary["classes"]) == (8, ["Fake", "Real"])
+    assert (summary["total"], summary["classes"]) == (10, ["Fake", "Real"])
     order = served.get("order?sort=score&descending=no")["rows"]
-    assert order[0] == 7
+    assert order[0] == 9
     (row,) = served.get("rows?numbers=1")["rows"]
     assert row["id"] == "=b.png"
     assert row["verdicts"][0]["label"] == "Real"
 
 
 @pytest.mark.parametrize(
-    ("number", "size"), [(0, (256, 256)), (1, (20, 20)), (4, (256, 256)), (5, (20, 20))]
+    ("number", "size"),
+    [(0, (256, 256)), (1, (20, 20)), (4, (256, 256)), (5, (20, 20)), (7, (40, 30)), (8, (40, 30))],
 )
 def test_pictures_are_made_by_the_projects_decoder(
     served: Served, folder: Path, number: int, size: tuple[int, int]
@@ -89,7 +97,7 @@ def test_pictures_are_made_by_the_projects_decoder(
 
 @pytest.mark.parametrize(
     ("number", "reason"),
-    [(2, "not an image"), (3, "missing"), (6, "container"), (7, "no path")],
+    [(2, "not an image"), (3, "missing"), (6, "container"), (9, "no path")],
 )
 def test_an_image_without_a_picture_says_why(served: Served, number: int, reason: str) -> None:
     assert reason in served.get(f"picture/{number}")["error"]
@@ -105,7 +113,7 @@ def test_labels_are_on_the_disk_when_they_are_answered(served: Served, folder: P
 
 
 @pytest.mark.parametrize(
-    "changes", [[[99, "Real"]], [[0, "Star"]], [[7, "Real"]], [[0]], "x", [["a", "Real"]]]
+    "changes", [[[99, "Real"]], [[0, "Star"]], [[9, "Real"]], [[0]], "x", [["a", "Real"]]]
 )
 def test_wrong_labels_are_refused_and_change_nothing(
     served: Served, folder: Path, changes: object
@@ -134,6 +142,12 @@ def test_other_pages_cannot_label(served: Served, folder: Path) -> None:
     assert (folder / "labels.csv").read_bytes() == before
     own = f"http://127.0.0.1:{served.port}"
     assert served.ask("run", Origin=own, Sec_Fetch_Site="same-origin")[0] == 200
+    # A link in a terminal that is a web page leads to the page, and to nothing else.
+    link = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"}
+    assert served.ask("", **link)[0] == 200
+    assert served.ask("run", **link)[0] == 403
+    assert served.ask("", **link, Host="evil.example")[0] == 403
+    assert served.ask("", Sec_Fetch_Site="cross-site", Sec_Fetch_Mode="no-cors")[0] == 403
 
 
 @pytest.mark.parametrize(
@@ -171,6 +185,44 @@ def test_a_review_goes_on_where_it_ended_and_takes_images_from_a_folder(
         assert running.get("run")["classes"] == ["Fake", "Real", "Star"]
         assert running.get("run")["counts"] == {"labelled": 1, "changed": 1}
     assert labels_in(tmp_path / "l.csv") == {(folder / "a.png").as_posix(): "Star"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_with_its_code(
+    folder: Path, tmp_path: Path, number: int, code: int
+) -> None:
+    labels = tmp_path / "l.csv"
+    with reviewing(folder / "rows.jsonl", "--images", folder, "--labels", labels) as running:
+        running.label((0, "Fake"))
+        running.process.send_signal(number)
+        assert running.process.wait(timeout=20) == code
+        assert running.process.stderr is not None
+        err = running.process.stderr.read()
+    assert "Traceback" not in err
+    assert err.endswith("l.csv has 1 label\n")
+
+
+def test_a_browser_is_given_an_address_that_works_once(folder: Path, tmp_path: Path) -> None:
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/given\n')
+    browser.chmod(0o755)
+    options = ("--open", "--labels", tmp_path / "l.csv")
+    with reviewing(folder / "rows.jsonl", *options, env={"BROWSER": str(browser)}) as running:
+        running.get("run")  # the server runs, and so the browser was started
+        given = (tmp_path / "given").read_text().strip()
+        path = urlsplit(given).path
+        assert urlsplit(running.address).path not in path
+        status, headers, _ = running.ask(path.removeprefix("/"), token=False)
+        assert (status, headers["location"]) == (303, urlsplit(running.address).path)
+        assert running.ask(path.removeprefix("/"), token=False)[0] == 403
+
+
+def test_a_port_in_use_is_refused(served: Served, folder: Path, tmp_path: Path, cli: Cli) -> None:
+    options = ("--port", served.port, "--labels", tmp_path / "l.csv")
+    code, out, err = cli("review", folder / "rows.jsonl", *options)
+    assert (code, out) == (2, "")
+    assert f"port {served.port} cannot be used: address already in use" in err
 
 
 def test_two_runs_are_compared(folder: Path, tmp_path: Path) -> None:
