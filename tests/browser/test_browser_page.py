@@ -46,8 +46,10 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The assembled page on a web server."""
+def site(
+    chromium: object, node_packages: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The assembled page on a web server; nothing is downloaded where no browser can open it."""
     if shutil.which("npm") is None:
         pytest.skip("npm is not installed")
     folder = tmp_path_factory.mktemp("site")
