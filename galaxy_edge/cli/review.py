@@ -92,7 +92,7 @@ def review(
     manifest = known(runs, model, print_note)
     rows, alone = joined(*runs)
     if alone:
-        print_note(f"{alone:,} rows are in one file only, and are not shown")
+        print_note(f"not shown, because only one of the files has them: {alone:,} rows")
     with LabelFile(labels) as file:
         if file.mended:
             print_note(f"{labels}: removed the last line, which a kill had cut off")
