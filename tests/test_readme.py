@@ -110,7 +110,9 @@ def test_every_documented_command_has_its_options(page: Path):
 
 def test_the_commands_of_the_readme_are_found():
     names = {command for command, *_ in commands(README)}
-    assert names == {"predict", "synthesize", "train", "export", "evaluate", "verify"}
+    assert names == {
+        "predict", "review", "synthesize", "train", "export", "evaluate", "verify"
+    }  # fmt: skip
 
 
 def test_every_folder_has_its_line():

@@ -64,6 +64,12 @@ def _evaluate() -> Command:
     return evaluate
 
 
+def _review() -> Command:
+    from galaxy_edge.cli.review import review
+
+    return review
+
+
 def _info() -> Command:
     from galaxy_edge.cli.info import info
 
@@ -97,6 +103,7 @@ _COMMANDS: dict[str, Callable[[], Command]] = {
     "train": _train,
     "export": _export,
     "evaluate": _evaluate,
+    "review": _review,
     "info": _info,
     "verify": _verify,
     "benchmark": _benchmark,

@@ -31,6 +31,7 @@ from galaxy_edge.cli.resume_hint import resume_hint
 from galaxy_edge.errors import UsageError
 from galaxy_edge.inputs.containers.layout import Layout, is_container, label_columns
 from galaxy_edge.inputs.formats import split_dataset
+from galaxy_edge.inputs.label_file import LABEL, PATH, is_label_file
 from galaxy_edge.inputs.preprocessing import Preprocessing, Stretch
 from galaxy_edge.inputs.tables import Columns
 from galaxy_edge_train.config import AugmentConfig, NetworkConfig, TrainConfig
@@ -119,7 +120,8 @@ def train(
         typer.Argument(
             metavar="DATA",
             help="Folder with Train/, Valid/ and optionally Test/; each has one folder per class. "
-            "Or a catalogue: a CSV, Parquet or FITS table, with --path-column and --label-column. "
+            "Or a catalogue: a CSV, Parquet or FITS table, with --path-column and --label-column; "
+            "a file of labels of `review` needs neither. "
             "Or a container, as for predict, with --label-column.",
         ),
     ],
@@ -176,6 +178,17 @@ def train(
             help="Share of the images for validation, without --split-column.",
             show_default="0.2",
             rich_help_panel=_CATALOGUE_PANEL,
+        ),
+    ] = None,
+    add: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--add",
+            metavar="LABELS.csv",
+            help="Add images: a file of `review`, or a table with the columns path and label. Its "
+            "label replaces that of an image in DATA, which keeps its split; new images join "
+            "Train. Repeatable.",
+            show_default="none",
         ),
     ] = None,
     image_column: ImageColumn = None,
@@ -249,6 +262,8 @@ def train(
     )
     layout = layout or Layout()
     container = layout if is_container(str(data), layout) else None
+    if container is None and is_label_file(data):
+        path_column, label_column = path_column or PATH, label_column or LABEL
     columns = _columns(
         data, container, path_column, label_column, split_column, valid, source_column
     )
@@ -257,6 +272,7 @@ def train(
         classes=_classes(data, container, columns, classes),
         catalogue=columns,
         container=container,
+        added=tuple(str(path.absolute()) for path in add or ()),
         preprocessing=Preprocessing(
             size=_given(image_size, recipe.preprocessing.size),
             resize=_given(resize, recipe.preprocessing.resize),

@@ -47,6 +47,15 @@ def braced(paths: Sequence[str]) -> str:
     return f"{start}{{{middles}}}{end}"
 
 
+def unbraced(path: str) -> tuple[str, str, str] | None:
+    """The three paths that `braced` joined; None for any other path."""
+    match = re.fullmatch(r"(.*)\{([^{},]*),([^{},]*),([^{},]*)\}(.*)", path, re.DOTALL)
+    if match is None:
+        return None
+    start, red, green, blue, end = match.groups()
+    return start + red + end, start + green + end, start + blue + end
+
+
 def _group(path: str, bands: Bands) -> tuple[str, str, str] | None:
     if not has_fits_suffix(path):
         return None

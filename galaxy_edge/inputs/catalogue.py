@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from galaxy_edge.errors import DatasetError, ImageError
 from galaxy_edge.inputs.content import Opened
+from galaxy_edge.inputs.formats import container_kind
+from galaxy_edge.inputs.label_file import LABEL, PATH, is_label_file, labels_in
 from galaxy_edge.inputs.labelled import OPTIONAL, REQUIRED, LabelledFile, Split
 from galaxy_edge.inputs.tables import Columns, rows
 
@@ -83,12 +85,19 @@ def read(path: Path, columns: Columns, classes: Sequence[str] | None = None) -> 
             root / row[name] if row[name] else None,
             row[columns.label],
             None if columns.split is None else row[columns.split],
-            fault=_fault(row[name], root, name),
+            fault=fault(row[name], root, name),
             source="" if columns.source is None else row[columns.source],
         )
-        for row in rows(path, names)
+        for row in _rows(path, names)
     ]
     return arrange(entries, path, columns, classes, _digests)
+
+
+def _rows(path: Path, names: Sequence[str]) -> Iterable[Mapping[str, str]]:
+    # A file of labels may name an image several times.
+    if {*names} == {PATH, LABEL} and is_label_file(path):
+        return [{PATH: name, LABEL: label} for name, label in labels_in(path).items()]
+    return rows(path, names)
 
 
 def arrange(
@@ -146,9 +155,19 @@ def arrange(
     return Catalogue(path.absolute().parent, tuple(classes), splits, tuple(problems))
 
 
-def _fault(path: str, root: Path, column: str) -> str | None:
+def fault(path: str, root: Path, column: str) -> str | None:
+    """Why the file of a row cannot be used; None if it exists.
+
+    Args:
+        path: as the catalogue has it.
+        root: the folder of the catalogue.
+        column: name of the column, for the message.
+    """
     if not path:
         return f"{column} is empty"
+    container, mark, _ = path.partition("#")
+    if mark and container_kind(container) is not None and not (root / path).exists():
+        return f"{path}: an image in a container cannot be named here; train on the container"
     return None if (root / path).exists() else f"{path}: there is no such file"
 
 
@@ -172,10 +191,11 @@ def _problem(
 
 def _digests(entries: list[Entry]) -> Iterator[str | None]:
     with ThreadPoolExecutor() as pool:
-        yield from pool.map(_digest, [entry.path for entry in entries if entry.path])
+        yield from pool.map(digest, [entry.path for entry in entries if entry.path])
 
 
-def _digest(path: Path) -> str | None:
+def digest(path: Path) -> str | None:
+    """SHA-256 of the bytes of an image file, hexadecimal; None if it cannot be read."""
     try:
         with Opened((path,)) as opened:
             return opened.sha256()

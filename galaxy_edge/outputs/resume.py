@@ -122,7 +122,7 @@ def read(path: Path, form: TextForm, earlier: Earlier) -> int:
     end = 0
     names = earlier.columns
     with path.open("rb") as file:
-        for number, record in enumerate(_records(file, form)):
+        for number, record in enumerate(records(file, form)):
             try:
                 row = _parse(record, form, names)
                 is_header = form == "csv" and number == 0
@@ -144,11 +144,12 @@ def read(path: Path, form: TextForm, earlier: Earlier) -> int:
 def rows(path: Path) -> Iterator[Row]:
     """Yield the complete rows of a JSON Lines file."""
     with path.open("rb") as file:
-        for record in _records(file, "jsonl"):
+        for record in records(file, "jsonl"):
             yield json.loads(record)
 
 
-def _records(file: BinaryIO, form: TextForm) -> Iterator[bytes]:
+def records(file: BinaryIO, form: TextForm) -> Iterator[bytes]:
+    """Yield the complete rows of a text file, each with its line end."""
     record = b""
     for line in file:
         record += line

@@ -185,6 +185,7 @@ class TrainConfig:
         catalogue: columns of the catalogue that names the images, or of the container that holds
             them; None for labelled folders.
         container: how the container is read; None for a catalogue or folders.
+        added: catalogues whose images are added, absolute paths; see `galaxy_edge.inputs.added`.
     """
 
     classes: tuple[str, ...] = ("Fake", "Real")
@@ -205,9 +206,14 @@ class TrainConfig:
     skip_unreadable: bool = False
     catalogue: Columns | None = None
     container: Layout | None = None
+    added: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_classes(self.classes)
+        if self.added and self.container is not None:
+            raise UsageError(
+                "--add is for folders and catalogues of files; write the labels into the container"
+            )
         for name in ("batch_size", "epochs"):
             _positive(name, getattr(self, name))
         if self.patience is not None:
@@ -246,6 +252,11 @@ class TrainConfig:
             del document["container"]
         else:
             document["container"] = self.container.document()
+        # A run without them has the document that earlier versions wrote, and can be resumed.
+        if self.added:
+            document["added"] = list(self.added)
+        else:
+            del document["added"]
         document["classes"] = list(self.classes)
         if self.network.kind == "documented":
             document["network"]["filters"] = list(self.network.filters)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from galaxy_edge.errors import DatasetError
-from galaxy_edge.inputs import labelled
+from galaxy_edge.inputs import added, labelled
 from galaxy_edge.inputs.catalogue import read as read_catalogue
 from galaxy_edge.inputs.labelled import LabelledFile, Loaded, Split
 from galaxy_edge_train.config import TrainConfig
@@ -101,11 +101,19 @@ def load(
             else container.catalogue(config.classes)
         )
         root, listed, problems = catalogue.root, catalogue.splits, [*catalogue.problems]
-        if config.skip_unreadable:
-            rows = [problem for problem in problems if problem.startswith("row ")]
-            problems = [problem for problem in problems if problem not in rows]
-            for problem in rows:
-                print(f"left out: {problem}", file=sys.stderr)
+    if config.added:
+        joined = added.join(listed, [Path(path) for path in config.added], config.classes)
+        listed, problems = joined.splits, [*problems, *joined.problems]
+        print(
+            f"galaxy-edge: added labels: {joined.relabelled:,} images of {name} and "
+            f"{joined.new:,} new ones for training",
+            file=sys.stderr,
+        )
+    if config.skip_unreadable:
+        rows = [problem for problem in problems if problem.startswith("row ")]
+        problems = [problem for problem in problems if problem not in rows]
+        for problem in rows:
+            print(f"left out: {problem}", file=sys.stderr)
     total = sum(map(len, listed.values()))
     splits: dict[Split, Loaded] = {}
     before = 0
