@@ -31,7 +31,7 @@ def application(
         hosts: further names of this machine, accepted without a token; None to accept any name.
         decoders: number of previews made at once.
     """
-    every = [*routes(service, decoders), *inference_routes(service)]
+    every = [*routes(service, decoders, needs_token=token is not None), *inference_routes(service)]
     handlers: dict[Any, Any] = {
         RefusedError: _refused,
         HTTPException: _no_route,

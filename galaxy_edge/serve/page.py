@@ -11,10 +11,17 @@ from starlette.responses import HTMLResponse
 
 
 class Page:
-    """The page and its policy, which allows exactly the script and the style in it."""
+    """The page and its policy, which allows exactly the script and the style in it.
 
-    def __init__(self) -> None:
-        self._text = (resources.files(__package__) / "page.html").read_text(encoding="utf-8")
+    Args:
+        needs_token: whether it must ask for a token before anything else.
+    """
+
+    def __init__(self, *, needs_token: bool) -> None:
+        text = (resources.files(__package__) / "page.html").read_text(encoding="utf-8")
+        if needs_token:
+            text = text.replace('data-token="no"', 'data-token="yes"', 1)
+        self._text = text
         script, style = (
             " ".join(map(_digest, re.findall(rf"<{tag}>(.*?)</{tag}>", self._text, re.DOTALL)))
             for tag in ("script", "style")

@@ -22,15 +22,16 @@ from galaxy_edge.serve.page import Page
 from galaxy_edge.serve.service import Service
 
 
-def routes(service: Service, decoders: int) -> list[Route]:
+def routes(service: Service, decoders: int, *, needs_token: bool) -> list[Route]:
     """The routes.
 
     Args:
         service: the model and its limits.
         decoders: number of previews made at once.
+        needs_token: whether the page must ask for a token.
     """
     free = asyncio.Semaphore(decoders)
-    page = Page()
+    page = Page(needs_token=needs_token)
 
     async def predict(request: Request) -> Response:
         with service.body(request) as body:
