@@ -50,7 +50,7 @@ class Server:
                 break
         else:
             raise AssertionError("".join(self.said))
-        self._listener = threading.Thread(target=self._listen)
+        self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
     def _listen(self) -> None:

@@ -10,13 +10,16 @@ from hypothesis import strategies as st
 from tests.galaxy_edge.serve.servers import BOUNDARY, EXAMPLES, Server, parts
 
 GOOD = EXAMPLES[0].read_bytes()
+BINARY = (
+    b'{"inputs": [{"name": "image", "datatype": "UINT8", "shape": [1, 1, 1, 3], "parameters": '
+    b'{"binary_data_size": 3}}], "outputs": [{"name": "score"}]}abc'
+)
 SEEDS = [
     GOOD[:300],
     parts(("a", GOOD[:200]), ("b", b""))[0],
     b'{"id": "a", "image": "aGVsbG8="}\n{"image": 1}\n',
     b'{"inputs": [{"name": "encoded", "datatype": "BYTES", "shape": [1], "data": ["aGk="]}]}',
-    b'{"inputs": [{"name": "image", "datatype": "UINT8", "shape": [1, 1, 1, 3],\n'
-    + b'"parameters": {"binary_data_size": 3}}], "outputs": [{"name": "score"}]}abc',
+    BINARY,
 ]
 KINDS = [
     "image/png", "application/x-ndjson", "application/json", "", "multipart/form-data", "\xff",
