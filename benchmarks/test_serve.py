@@ -1,0 +1,201 @@
+"""How many requests `galaxy-edge serve` answers, and whether it survives bad clients.
+
+    pytest benchmarks/test_serve.py -s
+    SOAK_SECONDS=600 pytest benchmarks/test_serve.py -s -k soak
+
+The bound is what the cores could do if HTTP cost nothing and the clients ran elsewhere: cores /
+(seconds to decode one image + seconds to score it in a batch). Clients and server share the
+machine here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.serving import Serving, answer, load, post
+from galaxy_edge import Predictor
+from galaxy_edge.engine.threads import threads
+from galaxy_edge.inputs.images import decode
+
+pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
+EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.png"))
+#: Share of the bound that 64 connections must reach.
+GOAL = 0.2
+#: Megabytes by which memory may grow after the first tenth of the soak.
+GROWTH = 20
+
+
+def jpeg(path: Path) -> bytes:
+    """A galaxy as users have it: 424 px, JPEG."""
+    file = io.BytesIO()
+    Image.open(path).convert("RGB").resize((424, 424)).save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+IMAGES = [jpeg(path) for path in EXAMPLES]
+
+
+def bound() -> float:
+    """Images per second that the cores could classify."""
+    predictor = Predictor(threads=1, device="cpu")
+    batch = np.stack([decode(IMAGES[i % 12], predictor.preprocessing) for i in range(32)])
+    seconds = []
+    for work in (
+        lambda: [decode(image, predictor.preprocessing) for image in IMAGES],
+        lambda: predictor.scores_and_typicality(batch),
+    ):
+        times = []
+        for _ in range(15):
+            start = time.perf_counter()
+            work()
+            times.append(time.perf_counter() - start)
+        seconds.append(float(np.median(times)))
+    each = seconds[0] / len(IMAGES) + seconds[1] / len(batch)
+    return threads().count / each
+
+
+def test_requests_per_second(pytestconfig: pytest.Config) -> None:
+    timed = not pytestconfig.getoption("benchmark_disable")
+    most = bound()
+    print(f"\nbound {most:.0f} images/s on {threads().count} cores")
+    requests = [post(image) for image in IMAGES]
+    shares = {}
+    with Serving() as serving:
+        asyncio.run(load(serving.port, requests, 8, 1 if timed else 0.2))
+        for connections in (1, 8, 64):
+            found = asyncio.run(load(serving.port, requests, connections, 10 if timed else 0.3))
+            median, p99 = np.percentile(found.latencies, (50, 99)) * 1e3
+            shares[connections] = found.rate / most
+            print(
+                f"{connections:2} connections: {found.rate:.0f} requests/s "
+                f"({shares[connections]:.0%} of the bound), median {median:.1f} ms, "
+                f"p99 {p99:.1f} ms"
+            )
+    assert not timed or shares[64] > GOAL
+
+
+class Soak:
+    """Clients of every kind, and what became of their requests."""
+
+    def __init__(self, serving: Serving, seconds: float) -> None:
+        self.outcomes: Counter[str] = Counter()
+        self._port = serving.port
+        self._end = time.monotonic() + seconds
+        self._chance = random.Random(1)  # noqa: S311
+        boundary = "--b\r\nContent-Disposition: form-data; name=i; filename="
+        self._several = b"".join(
+            f'{boundary}"{i}"\r\n\r\n'.encode() + IMAGES[i] + b"\r\n" for i in range(12)
+        ) + b"--b--\r\n"
+
+    async def run(self) -> None:
+        """Let all kinds of clients ask until the end."""
+        kinds = (self.good, self.good, self.several, self.bad, self.large, self.broken, self.slow)
+        await asyncio.gather(*[self._repeat(kind) for kind in kinds * 4])
+
+    async def _repeat(self, kind: Callable[[], Awaitable[str]]) -> None:
+        while time.monotonic() < self._end:
+            self.outcomes[f"{kind.__name__}: {await kind()}"] += 1
+
+    async def _ask(self, request: bytes, wanted: tuple[int, ...]) -> str:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        try:
+            writer.write(request)
+            status, body = await answer(reader)
+        # The server may close while a refused body is still being sent.
+        except (ConnectionError, asyncio.IncompleteReadError) as error:
+            assert 413 in wanted, error
+            return "closed"
+        finally:
+            writer.close()
+        assert status in wanted, (status, body)
+        return str(status)
+
+    async def good(self) -> str:
+        """One image."""
+        return await self._ask(post(self._chance.choice(IMAGES)), (200, 503))
+
+    async def several(self) -> str:
+        """A dozen images."""
+        kind = "multipart/form-data; boundary=b"
+        return await self._ask(post(self._several, kind), (200, 503))
+
+    async def bad(self) -> str:
+        """What is no image, or no request."""
+        chance = self._chance
+        body = bytearray(chance.choice([*IMAGES[:3], self._several, chance.randbytes(999)]))
+        for _ in range(5):
+            body[chance.randrange(len(body))] = chance.randrange(256)
+        del body[chance.randrange(len(body)) :]
+        kind = chance.choice(["image/png", "multipart/form-data; boundary=b", "application/jsonl"])
+        path = chance.choice(["/v1/predict", "/v1/preview", "/v2/models/galaxy-edge/infer"])
+        return await self._ask(post(bytes(body), kind, path), (200, 400, 413, 422, 503))
+
+    async def large(self) -> str:
+        """More than the server takes."""
+        await asyncio.sleep(0.2)
+        return await self._ask(post(bytes(6_000_000)), (413,))
+
+    async def broken(self) -> str:
+        """A client that leaves in the middle of its request, or before its answer."""
+        _, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        request = post(self._several, "multipart/form-data; boundary=b")
+        writer.write(request[: self._chance.randrange(len(request) + 1)])
+        await asyncio.sleep(self._chance.uniform(0, 0.05))
+        writer.transport.abort()
+        return "left"
+
+    async def slow(self) -> str:
+        """A client that sends its headers or its image too slowly."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        request = post(IMAGES[0])
+        start = self._chance.choice([0, 20, 120, len(request) - 9])
+        writer.write(request[:start])
+        try:
+            for place in range(start, start + 9):
+                await asyncio.sleep(0.5)
+                writer.write(request[place : place + 1])
+            status, _ = await asyncio.wait_for(answer(reader), 20)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            return "closed"
+        finally:
+            writer.close()
+        assert status in {200, 408}
+        return str(status)
+
+
+def test_soak(pytestconfig: pytest.Config) -> None:
+    timed = not pytestconfig.getoption("benchmark_disable")
+    seconds = float(os.environ.get("SOAK_SECONDS", "60" if timed else "6"))
+    sizes: list[float] = []
+
+    async def run(serving: Serving) -> Counter[str]:
+        soak = Soak(serving, seconds)
+        running = asyncio.ensure_future(soak.run())
+        while not running.done():
+            sizes.append(serving.resident())
+            await asyncio.wait([running], timeout=seconds / 200)
+        running.result()
+        return soak.outcomes
+
+    with Serving("--timeout", "3", "--max-size", "5MB") as serving:
+        outcomes = asyncio.run(run(serving))
+    tenth = len(sizes) // 10
+    early, late = np.median(sizes[tenth : 2 * tenth]), np.median(sizes[-tenth:])
+    print(f"\n{seconds:.0f} s, memory {early:.0f} MB after a tenth, {late:.0f} MB at the end")
+    print("\n".join(f"{count:7} {name}" for name, count in sorted(outcomes.items())))
+    assert {name.split(":")[0] for name in outcomes} == {
+        "good", "several", "bad", "large", "broken", "slow"
+    }  # fmt: skip
+    assert outcomes["good: 200"] > 0
+    assert not timed or late - early < GROWTH
