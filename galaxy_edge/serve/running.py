@@ -74,14 +74,16 @@ def listening(place: Place) -> socket.socket:
         )
     except (OSError, UnicodeError, OverflowError) as error:
         raise UsageError(f"--host {place.host} is no address of this machine: {error}") from error
-    family, _, _, _, address = found[0]
+    family, _, kind, _, address = found[0]
     local = ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback
     if not local and place.token is None and not place.insecure:
         raise UsageError(
             f"--host {place.host} can be reached from other machines; give --token-file, so that "
             "only clients with its token can use the server, or --insecure to let everyone"
         )
-    opened = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sets TCP_NODELAY only where it sees that this is TCP; without it, an answer would wait
+    # 40 ms for the client's kernel.
+    opened = socket.socket(family, socket.SOCK_STREAM, kind or socket.IPPROTO_TCP)
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind(address)

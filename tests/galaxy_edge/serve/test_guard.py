@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,6 +87,12 @@ def test_without_names_only_the_origin_is_checked():
 
     assert asyncio.run(status(host="telescope:8000")) == 200
     assert asyncio.run(status(host="telescope:8000", origin="http://evil.example")) == 403
+
+
+def test_answers_do_not_wait_for_the_kernel_of_the_client():
+    # asyncio sets TCP_NODELAY only for this protocol.
+    with listening(Place(port=0)) as opened:
+        assert opened.proto == socket.IPPROTO_TCP
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104
