@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
+import os
 import re
 import shutil
 import signal
@@ -269,3 +271,21 @@ def test_a_file_that_is_too_large_is_not_sent(tab: Tab, address: str, tmp_path: 
     drop(page, tmp_path / "large.tif")
     wait_for_one = page.get_by_text("too large: 32.0 MB is over this server's 32.0 MB")
     wait_for_one.wait_for()
+
+
+def test_the_picture_of_the_documentation(tab: Tab, address: str, tmp_path: Path):
+    """PICTURES=docs writes it there."""
+    from PIL import Image
+
+    noise = np.random.default_rng(1).normal(90, 40, (64, 64, 3)).clip(0, 255).astype(np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    (tmp_path / "half.png").write_bytes(EXAMPLES[1].read_bytes()[:3000])
+    page = opened(tab, address)
+    page.set_viewport_size({"width": 1040, "height": 820})
+    files = [EXAMPLES[1], EXAMPLES[4], EXAMPLES[9], tmp_path / "noise.png", tmp_path / "half.png"]
+    page.set_input_files("#files", [*files, *(one for one in EXAMPLES if one not in files)])
+    wait_for(page, 14)
+    page.locator("li", has_text="noise.png").locator("img").wait_for()
+    path = Path(os.environ.get("PICTURES", tmp_path)) / "serve.png"
+    Image.open(io.BytesIO(page.screenshot())).quantize(256).save(path, optimize=True)
+    assert path.stat().st_size < 200_000
