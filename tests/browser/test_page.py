@@ -289,3 +289,28 @@ def test_the_picture_of_the_documentation(tab: Tab, address: str, tmp_path: Path
     path = Path(os.environ.get("PICTURES", tmp_path)) / "serve.png"
     Image.open(io.BytesIO(page.screenshot())).quantize(256).save(path, optimize=True)
     assert path.stat().st_size < 200_000
+
+
+def test_three_classes(tab: Tab, tmp_path: Path, start: Callable[..., Server]):
+    from galaxy_edge.manifest import DecisionRule
+    from tests.galaxy_edge.test_classes import IMAGES, encoded, file, flat
+
+    rule = DecisionRule(0.9, None, 0.01)
+    server = start("-m", file(tmp_path / "colours.onnx", rule))
+    page = opened(tab, f"http://127.0.0.1:{server.port}/")
+    for name, image in [*IMAGES.items(), ("grey.png", flat(99, 99, 99))]:
+        (tmp_path / name).write_bytes(encoded(image))
+    page.set_input_files("#files", sorted(tmp_path.glob("*.png")))
+    wait_for(page, 5)
+    assert verdicts(page) == {
+        "a.png": "red", "b.png": "green", "c.png": "S0/a blue", "dark.png": "Out of distribution",
+        "grey.png": "Uncertain",
+    }  # fmt: skip
+    bars = page.locator("li", has_text="c.png").locator(".bar")
+    assert bars.locator(".class").all_text_contents()[0] == "S0/a blue"
+    assert bars.count() == 3
+    page.get_by_label("Sort by").select_option("Least certain first")
+    assert {*[*verdicts(page)][:2]} == {"dark.png", "grey.png"}
+    page.get_by_label("Sort by").select_option("Least typical first")
+    assert [*verdicts(page)][:2] == ["dark.png", "grey.png"]
+    assert tab.accessibility() == []

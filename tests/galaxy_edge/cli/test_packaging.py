@@ -21,8 +21,8 @@ from galaxy_edge.errors import UsageError
 PACKAGE = Path(galaxy_edge.__file__).parent
 ROOT = PACKAGE.parent
 COMMANDS = (
-    "predict", "watch", "consume", "survey", "synthesize", "train", "export", "evaluate", "info",
-    "verify", "benchmark", "doctor",
+    "predict", "watch", "consume", "serve", "survey", "synthesize", "train", "export", "evaluate",
+    "info", "verify", "benchmark", "doctor",
 )  # fmt: skip
 
 
