@@ -146,6 +146,10 @@ def serve(
     )
     shown = f"[{name}]" if ":" in name else name
     server = Server(config, lambda: ready(f"http://{shown}:{port}/"))
+    # Else every broken body or connection is a line on stderr, and clients could fill a disk, or
+    # block the server on a pipe that nobody reads.
+    for name in ("asyncio", "python_multipart"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     # In another thread, the one who started it ends it.
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
