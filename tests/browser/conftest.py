@@ -44,6 +44,9 @@ _FINDINGS = """async (selector) => {
 class Tab:
     """A tab of its own browser profile.
 
+    To wait, use `expect` of Playwright, or a selector: a page with a Content-Security-Policy does
+    not run the text that `wait_for_function` is given.
+
     The fixture fails the test at its end if ``errors`` or ``outside`` holds anything; a test that
     expects an error checks it and removes it.
 
