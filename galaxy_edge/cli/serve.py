@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -85,42 +84,36 @@ def serve(
     limits = Limits(body=most, bodies=8 * most, timeout=timeout)
     token = None if token_file is None else running.read_token(token_file)
     place = running.Place(host, port, token, insecure)
-    # Before the model is loaded, which takes longer.
-    opened = running.listening(place)
-    predictor = classifying.opened_predictor(
-        model,
-        device=device,
-        threads=threads,
-        threshold=threshold,
-        ood_limit=ood_limit,
-        batch_size=batch_size,
-        bands=bands,
-        minimum=minimum,
-        stretch=stretch,
-        q=q,
-        bit_depth=bit_depth,
-        stretch_kind=stretch_kind,
-        percentiles=percentiles,
-        digest=digest,
-    )
-
-    def ready(address: str) -> None:
-        print(
-            f"galaxy-edge: {predictor.name} ({predictor.provider}) is at {address} until Ctrl-C",
-            file=sys.stderr,
-            flush=True,
+    # An address in use is reported before the model is loaded.
+    with running.listening(place) as opened:
+        predictor = classifying.opened_predictor(
+            model,
+            device=device,
+            threads=threads,
+            threshold=threshold,
+            ood_limit=ood_limit,
+            batch_size=batch_size,
+            bands=bands,
+            minimum=minimum,
+            stretch=stretch,
+            q=q,
+            bit_depth=bit_depth,
+            stretch_kind=stretch_kind,
+            percentiles=percentiles,
+            digest=digest,
         )
 
-    notes = Notes()
-    running.serve(
-        predictor,
-        opened,
-        place,
-        limits,
-        threads=threads,
-        batch_size=batch_size,
-        note=notes,
-        ready=ready,
-    )
-    notes.rest()
-    print_note("answered everything that was accepted")
+        name = f"{predictor.name} ({predictor.provider})"
+        notes = Notes()
+        running.serve(
+            predictor,
+            opened,
+            place,
+            limits,
+            threads=threads,
+            batch_size=batch_size,
+            note=notes,
+            ready=lambda address: print_note(f"{name} is at {address} until Ctrl-C"),
+        )
+        notes.rest()
+        print_note("answered everything that was accepted")

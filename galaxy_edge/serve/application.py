@@ -57,7 +57,7 @@ async def _no_route(request: Request, error: HTTPException) -> Response:
 
 async def _nobody(_: Request, __: ClientDisconnect) -> Response:
     """An answer that nobody reads."""
-    return Response(status_code=400)
+    return Response(status_code=499)
 
 
 async def _bug(_: Request, __: Exception) -> Response:

@@ -27,7 +27,7 @@ class Limits:
     bodies: int = 8 * 32 * 10**6
     images: int = 1000
     waiting: int = 4000
-    connections: int = 1000
+    connections: int = 500
     timeout: float = 60.0
 
 

@@ -50,8 +50,17 @@ def routes(service: Service, decoders: int, *, needs_token: bool) -> list[Route]
     async def preview(request: Request) -> Response:
         with service.body(request) as body:
             content = await body.read()
-            async with free:
+            try:
+                async with asyncio.timeout(service.limits.timeout):
+                    await free.acquire()
+            except TimeoutError:
+                raise RefusedError(
+                    503, "too many previews; try again later", retry_after=1
+                ) from None
+            try:
                 return await asyncio.to_thread(_preview, service, content)
+            finally:
+                free.release()
 
     async def metrics(_: Request) -> Response:
         return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)

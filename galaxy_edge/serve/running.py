@@ -112,7 +112,7 @@ def serve(
 
     Args:
         predictor: gives the verdicts.
-        opened: the address, from `listening`; it is closed at the end.
+        opened: the address, from `listening`.
         place: where that is, and who may ask.
         limits: of requests.
         threads: maximum number of threads.
@@ -154,15 +154,12 @@ def serve(
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, server.handle_exit)
-    with (
-        opened,
-        scoring(
-            service.line,
-            predictor,
-            service.metrics,
-            threads=threads,
-            batch_size=batch_size,
-            note=note,
-        ),
+    with scoring(
+        service.line,
+        predictor,
+        service.metrics,
+        threads=threads,
+        batch_size=batch_size,
+        note=note,
     ):
         asyncio.run(server.serve([opened]))

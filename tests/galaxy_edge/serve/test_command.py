@@ -34,6 +34,12 @@ def test_wrong_options(cli: Cli, options: list[str], reason: str):
     assert reason in err
 
 
+def test_a_model_that_does_not_exist(cli: Cli):
+    code, _, err = cli("serve", "--port", "0", "-m", "/nonexistent.onnx")
+    assert code == 3
+    assert "/nonexistent.onnx" in err
+
+
 def test_a_port_in_use(cli: Cli):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
