@@ -225,6 +225,8 @@ def test_soak(pytestconfig: pytest.Config) -> None:
     tenth = len(sizes) // 10
     early, late = np.median(sizes[tenth : 2 * tenth]), np.median(sizes[-tenth:])
     print(f"\n{seconds:.0f} s, memory {early:.0f} MB after a tenth, {late:.0f} MB at the end")
+    each = [f"{np.median(part):.0f}" for part in np.array_split(sizes, 10)]
+    print("MB in each tenth:", ", ".join(each))
     print("\n".join(f"{count:7} {name}" for name, count in sorted(outcomes.items())))
     print("longest:", ", ".join(f"{name} {each:.1f} s" for name, each in soak.longest.items()))
     assert {name.split(":")[0] for name in outcomes} == {
