@@ -34,6 +34,12 @@ def _consume() -> Command:
     return consume
 
 
+def _serve() -> Command:
+    from galaxy_edge.cli.serve import serve
+
+    return serve
+
+
 def _survey() -> Command:
     from galaxy_edge.cli.survey import survey
 
@@ -98,6 +104,7 @@ _COMMANDS: dict[str, Callable[[], Command]] = {
     "predict": _predict,
     "watch": _watch,
     "consume": _consume,
+    "serve": _serve,
     "survey": _survey,
     "synthesize": _synthesize,
     "train": _train,

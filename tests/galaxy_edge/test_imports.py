@@ -12,6 +12,7 @@ import pytest
 HEAVY = (
     "tensorflow", "keras", "tf2onnx", "onnx", "sklearn", "matplotlib", "scipy", "astropy",
     "pyarrow", "pandas", "h5py", "zarr", "fastavro", "confluent_kafka", "watchfiles",
+    "starlette", "uvicorn", "prometheus_client", "python_multipart",
 )  # fmt: skip
 RUN = """
 import sys
@@ -46,7 +47,10 @@ def test_a_predictor_loads_only_the_runtime():
     [
         ["--help"],
         ["--version"],
-        *([name, "--help"] for name in ("train", "evaluate", "benchmark", "watch", "consume")),
+        *(
+            [name, "--help"]
+            for name in ("train", "evaluate", "benchmark", "watch", "consume", "serve")
+        ),
     ],
 )
 def test_help_does_not_load_the_runtime(arguments: list[str]):

@@ -21,7 +21,7 @@ from galaxy_edge.errors import UsageError
 PACKAGE = Path(galaxy_edge.__file__).parent
 ROOT = PACKAGE.parent
 COMMANDS = (
-    "predict", "watch", "consume", "survey", "synthesize", "train", "export", "evaluate",
+    "predict", "watch", "consume", "serve", "survey", "synthesize", "train", "export", "evaluate",
     "review", "info", "verify", "benchmark", "doctor",
 )  # fmt: skip
 
