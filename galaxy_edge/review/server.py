@@ -11,7 +11,7 @@ import socket
 import threading
 from collections.abc import Callable
 from importlib import resources
-from typing import Any, get_args
+from typing import Any, Literal, cast, get_args
 
 import uvicorn
 from starlette.applications import Starlette
@@ -62,11 +62,11 @@ def application(review: Review, pictures: Pictures) -> Starlette:
         if sort not in get_args(Key) or labelled not in (None, "yes", "no", "changed"):
             raise UsageError("the order is not one of those of the page")
         wanted = Wanted(
-            sort,
+            cast("Key", sort),
             given.get("descending", "yes") == "yes",
             given.get("verdict") or None,
             given.get("status") or None,
-            labelled,
+            cast("Literal['yes', 'no', 'changed'] | None", labelled),
             given.get("text", ""),
         )
         return _json({"rows": review.order(wanted)})
