@@ -32,9 +32,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "source"
         staging.stage(source)
-        options = ["-q", "--fail-on-warning", "--keep-going", "-j", "auto"]
-        cache = ["-d", str(Path(folder) / "cache"), "-c", str(HERE)]
-        return int(build_main([*options, *cache, str(source), str(output)]))
+        return html(source, output)
+
+
+def html(source: Path, output: Path) -> int:
+    """Turn a folder of pages into HTML; 1 if there was a warning."""
+    with tempfile.TemporaryDirectory() as cache:
+        options = ["-q", "--fail-on-warning", "--keep-going", "-d", cache, "-c", str(HERE)]
+        return int(build_main([*options, str(source), str(output)]))
 
 
 if __name__ == "__main__":

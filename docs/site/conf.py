@@ -7,6 +7,8 @@ author = "The galaxy-edge authors"
 project_copyright = author
 release = VERSION
 language = "en_GB"
+# It would make a dash of the two hyphens of an option.
+smartquotes = False
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 exclude_patterns = ["docs/site"]
@@ -31,6 +33,8 @@ default_role = "literal"
 html_theme = "furo"
 html_title = "galaxy-edge"
 html_show_sphinx = False
+html_use_index = False
+html_domain_indices = False
 html_copy_source = False
 html_show_sourcelink = False
 html_static_path = ["_static"]
