@@ -195,7 +195,7 @@ def metadata(model: bytes) -> dict[str, str]:
         "session.model_external_initializers_file_folder_path", os.devnull
     )
     try:
-        session = _open(model, options, PROVIDERS["cpu"])
+        session = _open(model, options, PROVIDERS["cpu"], 1)
     except Exception as error:  # onnxruntime's classes share no other base
         raise ModelError(f"onnxruntime cannot load it: {error}") from error
     return dict(session.get_modelmeta().custom_metadata_map)
