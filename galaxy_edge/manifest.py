@@ -173,7 +173,7 @@ class Manifest:
 
     @property
     def score_width(self) -> int:
-        """Columns of the scores output: 1 for two classes, otherwise one per class."""
+        """The scores output has one column for two classes, otherwise one per class."""
         return score_width(self.classes)
 
     @property
@@ -247,7 +247,7 @@ class Manifest:
 
 
 def score_width(classes: Sequence[str]) -> int:
-    """Columns of the scores output: 1 for two classes, otherwise one per class."""
+    """The scores output has one column for two classes, otherwise one per class."""
     return 1 if len(classes) == 2 else len(classes)
 
 

@@ -99,7 +99,12 @@ def test_the_index_lists_every_page():
 
 @pytest.mark.parametrize(
     "page",
-    [ROOT / "README.md", ROOT / "MODELS.md", *sorted(ROOT.glob("docs/*.md"))],
+    [
+        ROOT / "README.md",
+        ROOT / "MODELS.md",
+        ROOT / "docs" / "site" / "front.md",
+        *sorted(ROOT.glob("docs/*.md")),
+    ],
     ids=lambda path: path.name,
 )
 def test_every_documented_command_has_its_options(page: Path):

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from galaxy_edge.errors import UsageError
 
 _BACKENDS = ("tensorflow", "jax", "torch")
-_WITHOUT_KERAS = frozenset({"evaluate", "ray", "serve"})
+_WITHOUT_KERAS = frozenset({"evaluate", "ray", "schema", "serve"})
 
 
 @contextmanager

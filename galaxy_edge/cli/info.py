@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -11,8 +13,19 @@ from galaxy_edge.cli.options import ModelFile
 
 def info(
     model: ModelFile = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Only validate the file: its metadata against the JSON Schema of a manifest, and "
+            "its tensors. Needs the extra `schema`.",
+        ),
+    ] = False,
 ) -> None:
     """Print the metadata of a model file as JSON."""
+    if check:
+        _check(model)
+        return
     from galaxy_edge.predictor import Predictor
 
     predictor = Predictor(model, device="cpu", check=False)
@@ -22,3 +35,21 @@ def info(
     head = {"model": predictor.name, "sha256": predictor.sha256, "schema": manifest.schema}
     document = head | manifest.sections() | scores
     typer.echo(json.dumps(document, indent=2))
+
+
+def _check(model: Path | None) -> None:
+    from galaxy_edge.cli.extras import importing
+    from galaxy_edge.engine import checking
+    from galaxy_edge.engine.opening import located, read
+    from galaxy_edge.errors import ModelError
+
+    path = located(model)
+    with importing("schema"):
+        import jsonschema  # noqa: F401 - says now whether it is installed
+    try:
+        manifest = checking.check(read(path))
+    except ModelError as error:
+        raise ModelError(f"{path} cannot be used: {error}") from error
+    examples = f"{len(manifest.golden)} recorded examples"
+    classes = ", ".join(manifest.classes)
+    typer.echo(f"{path.name}: a valid manifest of schema {manifest.schema}; {classes}; {examples}")

@@ -55,7 +55,7 @@ def begin(opening: Opening) -> Future[tuple[Session, str]]:
     if begun is not None:
         return begun
     pool = ThreadPoolExecutor(3)
-    content = pool.submit(_read, opening.path)
+    content = pool.submit(read, opening.path)
     loading = pool.submit(
         lambda: Session(
             content.result(),
@@ -92,7 +92,12 @@ def portable(path: Path) -> Path | str | None:
     return None if path.stem == DEFAULT else path.stem
 
 
-def _read(path: Path) -> bytes:
+def read(path: Path) -> bytes:
+    """The content of a model file.
+
+    Raises:
+        ModelError: there is no such file, or it cannot be read.
+    """
     try:
         return _bundled(path) if path.parent == MODELS else _regular(path).read_bytes()
     except FileNotFoundError as error:

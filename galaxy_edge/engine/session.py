@@ -183,6 +183,24 @@ class Session:
             raise ModelError(f"its output must be {names}, not {found}")
 
 
+def metadata(model: bytes) -> dict[str, str]:
+    """The ONNX metadata of a model, whatever they are.
+
+    Raises:
+        ModelError: the bytes are not a model that onnxruntime loads.
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _LOG_SEVERITY
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", os.devnull
+    )
+    try:
+        session = _open(model, options, PROVIDERS["cpu"], 1)
+    except Exception as error:  # onnxruntime's classes share no other base
+        raise ModelError(f"onnxruntime cannot load it: {error}") from error
+    return dict(session.get_modelmeta().custom_metadata_map)
+
+
 def _signatures(tensors: Any) -> list[_Signature]:
     return [(item.name, item.type, item.shape) for item in tensors]
 
