@@ -153,6 +153,8 @@ def test_every_field_of_a_schema_is_on_its_page(pages: dict[Path, Page], site: P
     text = " ".join(pages[site / "reference" / f"{page}.html"].words)
     for field in json.loads((ROOT / "galaxy_edge" / name).read_text())["properties"]:
         assert field in text
+    # A shared definition is spelt out.
+    assert ("number, 0 to 1 or null" in text) == ("manifest" in name)
 
 
 def test_every_kind_of_broken_link_fails_the_build(tmp_path: Path):

@@ -29,7 +29,8 @@ def pages() -> dict[str, str]:
     found = {}
     for name, (title, path) in SCHEMAS.items():
         text = path.read_text("utf-8")
-        rows = _rows(json.loads(text))
+        schema = json.loads(text)
+        rows = _rows(schema, schema.get("$defs", {}))
         table = "\n".join(["| field | type | meaning |", "|---|---|---|", *rows])
         found[name] = (
             f"# {title}\n\n{USE[name]}\n\n{table}\n\n## JSON Schema\n\n```json\n{text}```\n"
@@ -37,24 +38,29 @@ def pages() -> dict[str, str]:
     return found
 
 
-def _rows(schema: dict[str, Any], prefix: str = "") -> list[str]:
+def _rows(schema: dict[str, Any], known: dict[str, Any], prefix: str = "") -> list[str]:
+    """A row for each field and the fields inside it; ``known`` are the shared definitions."""
     rows = []
     fields = {**schema.get("properties", {}), **schema.get("patternProperties", {})}
     for name, field in fields.items():
         inner = field.get("items", field) if field.get("type") == "array" else field
         meaning = field.get("description", "").replace("|", "\\|")
-        rows.append(f"| `{prefix}{name}` | {_kind(field)} | {meaning} |")
+        rows.append(f"| `{prefix}{name}` | {_kind(field, known)} | {meaning} |")
         dots = "[]." if inner is not field else "."
-        rows += _rows(inner, f"{prefix}{name}{dots}")
+        rows += _rows(inner, known, f"{prefix}{name}{dots}")
     return rows
 
 
-def _kind(field: dict[str, Any]) -> str:
+def _kind(field: dict[str, Any], known: dict[str, Any]) -> str:
+    if "$ref" in field:
+        return _kind(known[field["$ref"].rpartition("/")[2]], known)
+    if "anyOf" in field and "type" not in field:
+        return " or ".join(_kind(choice, known) for choice in field["anyOf"])
     if "const" in field:
         return f"`{json.dumps(field['const'])}`"
     if "enum" in field:
         return ", ".join(f"`{json.dumps(value).strip(chr(34))}`" for value in field["enum"])
-    kinds = field.get("type", "any")
+    kinds = field["type"]
     text = kinds if isinstance(kinds, str) else " or ".join(kinds)
     if "minimum" in field and "maximum" in field:
         text += f", {field['minimum']} to {field['maximum']}"
