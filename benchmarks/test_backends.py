@@ -30,7 +30,7 @@ ROWS = {
     "PyTorch": ("torch", "float32", "False"),
     "PyTorch, bfloat16": ("torch", "mixed_bfloat16", "False"),
 }
-STEPS = 15
+STEPS = 8
 #: The default must not be slower than this multiple of the fastest row that is as exact.
 GOAL = 3.0
 
