@@ -29,7 +29,8 @@ def test_the_documentation_imports_only_public_names():
         for snippet in re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
             names = re.findall(r"^\s*from galaxy_edge import (.+)$", snippet, re.MULTILINE)
             found |= {name.strip() for line in names for name in line.split(",")}
-            assert not re.search(r"(from|import) galaxy_edge\.\w", snippet), page
+            # An adapter imports its engine, so that it has a module of its own.
+            assert not re.search(r"(from|import) galaxy_edge\.(?!adapters\.ray\b)\w", snippet), page
     assert found <= {*galaxy_edge.__all__}
     assert {"Predictor", "Source", "verify", "colour"} <= found
 
