@@ -123,7 +123,10 @@ class Line:
         return answer
 
     def take(self, most: int) -> list[Waiting]:
-        """Take what is waiting, at most so many; wait if there is nothing.
+        """Remove images from the front of the line. If there are none, block until there is one.
+
+        Args:
+            most: the largest number of images to remove.
 
         Returns:
             At least one image; none if the line is closed and empty.

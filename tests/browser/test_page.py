@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from tests.browser.conftest import Tab
-from tests.galaxy_edge.serve.servers import EXAMPLES, Server, counted
+from tests.galaxy_edge.serve.servers import EXAMPLES, Server, counted, starting
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -37,15 +37,8 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def start() -> Iterator[Callable[..., Server]]:
     """Start servers that end with the test."""
-    servers: list[Server] = []
-
-    def new(*options: object) -> Server:
-        servers.append(Server(*options))
-        return servers[-1]
-
-    yield new
-    for one in servers:
-        one.end(signal.SIGKILL)
+    with starting() as new:
+        yield new
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from galaxy_edge import Predictor
-from tests.galaxy_edge.serve.servers import Server
+from tests.galaxy_edge.serve.servers import Server, starting
 
 pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
 
@@ -31,12 +31,5 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def start() -> Iterator[Callable[..., Server]]:
     """Start servers that end with the test."""
-    servers: list[Server] = []
-
-    def new(*options: object) -> Server:
-        servers.append(Server(*options))
-        return servers[-1]
-
-    yield new
-    for one in servers:
-        one.end(signal.SIGKILL)
+    with starting() as new:
+        yield new

@@ -6,10 +6,12 @@ import asyncio
 import http.client
 import json
 import re
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,3 +128,17 @@ async def call(
     await app(scope, receive, send)
     found = {key.decode(): value.decode() for key, value in sent[0]["headers"]}
     return Reply(sent[0]["status"], found, b"".join(one["body"] for one in sent[1:]))
+
+
+@contextmanager
+def starting() -> Iterator[Callable[..., Server]]:
+    """A function that starts servers; all of them end with the block."""
+    servers: list[Server] = []
+
+    def new(*options: object) -> Server:
+        servers.append(Server(*options))
+        return servers[-1]
+
+    yield new
+    for one in servers:
+        one.end(signal.SIGKILL)
