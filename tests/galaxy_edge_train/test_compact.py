@@ -14,6 +14,7 @@ from galaxy_edge_train.callbacks import Recorder
 from galaxy_edge_train.config import NetworkConfig, TrainConfig
 from galaxy_edge_train.networks import build
 from galaxy_edge_train.optimizer import optimizer
+from tests.galaxy_edge_train.rounding import bit_for_bit
 from tests.galaxy_edge_train.runs import assert_same_run, rows
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -73,6 +74,7 @@ def test_a_run_goes_through_int8_export_and_is_compared_with_keras(
     assert json.loads(out)["score"] == pytest.approx(expected, abs=0.1)
 
 
+@bit_for_bit
 def test_an_interrupted_cycle_resumes_where_it_was(
     data: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ):

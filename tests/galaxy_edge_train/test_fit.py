@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import TINY, galaxy_edge_in_process
+from tests.galaxy_edge_train.rounding import bit_for_bit
 from tests.galaxy_edge_train.runs import SLOW_TRAINING, assert_same_run, rows, weights
 from tests.systems import posix
 
@@ -196,6 +197,7 @@ def test_the_figures_are_drawn(run_folder: Path):
             assert len(figure.convert("RGB").getcolors(1 << 20) or []) > 10
 
 
+@bit_for_bit
 def test_runs_agree_with_the_same_seed_and_differ_with_another(data: Path, tmp_path: Path):
     options = (*TINY, "--epochs", "2", "--quiet")
     for name, seed in (("a", 5), ("b", 5), ("c", 6)):

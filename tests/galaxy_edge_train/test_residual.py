@@ -13,6 +13,7 @@ import pytest
 from galaxy_edge_train.callbacks import Recorder
 from galaxy_edge_train.config import NetworkConfig
 from galaxy_edge_train.networks import build
+from tests.galaxy_edge_train.rounding import bit_for_bit
 from tests.galaxy_edge_train.runs import assert_same_run, rows, weights
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -86,6 +87,7 @@ def test_the_average_of_the_weights_is_validated_and_kept(
     assert metrics["Valid"]["log_loss"] == pytest.approx(history[0]["val_loss"], rel=1e-4)
 
 
+@bit_for_bit
 def test_an_interrupted_run_resumes_with_its_average(
     data: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ):

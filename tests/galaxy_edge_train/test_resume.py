@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import TINY, galaxy_edge_in_process
+from tests.galaxy_edge_train.rounding import bit_for_bit
 from tests.galaxy_edge_train.runs import SLOW_TRAINING, assert_same_run
 from tests.systems import posix
 
@@ -24,6 +25,7 @@ pytestmark = posix
 
 
 @pytest.mark.slow
+@bit_for_bit
 def test_a_killed_run_resumes_to_the_same_result(data: Path, tmp_path: Path):
     command = ["train", str(data), *TINY, "--epochs", "6", "--stop-at-accuracy", "off", "--quiet"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"

@@ -22,6 +22,7 @@ from galaxy_edge_train.generators.autoencoder import (  # noqa: E402
 from galaxy_edge_train.generators.trainable import to_floats  # noqa: E402
 from galaxy_edge_train.generators.training import fit  # noqa: E402
 from tests.conftest import galaxy  # noqa: E402
+from tests.galaxy_edge_train.rounding import bit_for_bit  # noqa: E402
 
 SIZE = 16
 IMAGES = np.stack([galaxy(seed, SIZE) for seed in range(24)])
@@ -107,6 +108,7 @@ def test_reconstructions_come_closer_to_their_images(loss: str, normalised: bool
     assert losses[-1] < losses[0]
 
 
+@bit_for_bit
 def test_a_resumed_training_restores_the_statistics_of_batch_normalisation(tmp_path: Path):
     design = replace(DESIGN, batch_normalisation=True)
     # The average over the steps is updated in the fourth epoch.

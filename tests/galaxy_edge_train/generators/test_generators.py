@@ -19,6 +19,7 @@ from galaxy_edge_train.generators import GENERATORS, Generator  # noqa: E402
 from galaxy_edge_train.generators.trainable import to_floats, to_pixels  # noqa: E402
 from galaxy_edge_train.generators.training import fit  # noqa: E402
 from tests.conftest import galaxy  # noqa: E402
+from tests.galaxy_edge_train.rounding import bit_for_bit  # noqa: E402
 
 SIZE = 16
 
@@ -57,6 +58,7 @@ def test_samples_are_images_decided_by_the_seed(family: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize("family", GENERATORS)
+@bit_for_bit
 def test_a_resumed_training_gives_the_weights_of_an_uninterrupted_one(family: str, tmp_path: Path):
     whole, losses = trained(family, tmp_path / "whole.npz", 3)
     trained(family, tmp_path / "cut.npz", 1)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import galaxy_edge_in_process
+from tests.galaxy_edge_train.rounding import bit_for_bit
 from tests.galaxy_edge_train.runs import weights
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -74,6 +75,7 @@ def test_a_round_that_loses_too_much_is_undone(
     assert err.count("too low: undone") == 3
 
 
+@bit_for_bit
 def test_an_interrupted_slimming_continues_after_its_last_round(
     session_data: Path, slim_run: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ):

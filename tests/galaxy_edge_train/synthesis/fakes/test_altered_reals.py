@@ -23,6 +23,7 @@ from galaxy_edge_train.synthesis.fakes.disturbance import Disturbance
 from galaxy_edge_train.synthesis.fakes.reconstruction import Reconstruction
 from galaxy_edge_train.synthesis.reals import SPLITS
 from tests.conftest import galaxy
+from tests.galaxy_edge_train.rounding import bit_for_bit
 from tests.galaxy_edge_train.synthesis.cutouts import opened, reals
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -150,6 +151,7 @@ def test_the_designs_are_recorded(made: tuple[Path, list[bytes]]):
     assert len(record["disturbance"]["kinds"]) == 8
 
 
+@bit_for_bit
 def test_a_resumed_synthesis_gives_the_same_images_and_trains_no_autoencoder_twice(
     tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ):
