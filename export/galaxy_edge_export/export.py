@@ -32,6 +32,7 @@ from galaxy_edge_export import (
     notes,
     precision,
     probability,
+    quality,
     ranges,
     sessions,
     verdicts,
@@ -111,7 +112,12 @@ def prepare(
         prepared.report,
         rows=(*prepared.report.rows[:-1], last),
         verdicts=ruled.verdicts,
-        notes=(*remarks, *prepared.report.notes, *ruled.notes),
+        notes=(
+            *quality.described(trained.metrics, trained.training),
+            *remarks,
+            *prepared.report.notes,
+            *ruled.notes,
+        ),
     )
     return Prepared(ruled.model, ruled.manifest, report, ruled.usual)
 

@@ -29,8 +29,6 @@ Labels = npt.NDArray[np.uint8]
 _COMPARED = 256
 #: Number of golden examples for the typicality.
 _USUAL = 2
-#: Share of the network's time that the typicality should take at most.
-_COST = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +153,12 @@ def with_rule(
     if rule.abstain_error is not None:
         decision = _abstaining(described.decision, labels, result.scores, rule.abstain_error)
         described = replace(described, decision=decision)
+        if decision.abstain is None and not (len(manifest.classes) > 2 and decision.threshold):
+            needless = (
+                f"no score is left uncertain: at most {rule.abstain_error:.2%} of the labels of "
+                "the validation images are wrong without that"
+            )
+            notes = (*notes, needless)
     measured: Typicality | None = None
     usual: tuple[bytes, ...] = ()
     if fitted is not None:
@@ -165,8 +169,6 @@ def with_rule(
             for seed in range(_USUAL)
         )
         measured = Typicality(fitted.sources, fitted.held_out, difference, single, batch)
-        if max(single, batch) > _COST:
-            notes += (f"careful: the typicality takes more than {_COST:.0%} of the network's time",)
     counted = _counted(described, labels, result, measured)
     return Ruled(whole, described, counted, notes, usual)
 

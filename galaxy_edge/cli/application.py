@@ -84,7 +84,10 @@ def _options(
         ),
     ] = False,
 ) -> None:
-    """Tell real galaxy cutouts from synthetic ones, with one self-describing ONNX file."""
+    """Classify galaxy cutouts, as real or synthetic or into your own classes.
+
+    One self-describing ONNX file holds the network, its preprocessing and its examples.
+    """
 
 
 def _open_closed_streams() -> None:

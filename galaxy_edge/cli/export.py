@@ -307,7 +307,7 @@ def _show(report: Report) -> None:
         console.print(
             f"int8 against fp32 on {cost.images} validation images: accuracy "
             f"{0.0 - cost.accuracy_drop:+.2f} points, {cost.flips:.2f} % of the verdicts flip, AUC "
-            f"{0.0 - cost.auc_drop:+.5f}; calibrated on {report.calibration_images} training images"
+            f"{0.0 - cost.auc_drop:+.5f}; ranges from {report.calibration_images} training images"
         )
 
 

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from galaxy_edge.cli.options import ModelFile
+from galaxy_edge.cli import parsing
+from galaxy_edge.cli.options import AlsoModel, ModelFile
 
 
 def info(
@@ -21,8 +22,10 @@ def info(
             "its tensors. Needs the extra `schema`.",
         ),
     ] = False,
+    also_model: AlsoModel = None,
 ) -> None:
     """Print the metadata of a model file as JSON."""
+    model = parsing.one_model(model, also_model)
     if check:
         _check(model)
         return

@@ -191,3 +191,5 @@ ModelFile = Annotated[
         show_default="the bundled one",
     ),
 ]
+#: People write -m here too, because the other commands take it.
+AlsoModel = Annotated[Path | None, typer.Option("-m", "--model", hidden=True)]

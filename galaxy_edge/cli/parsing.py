@@ -116,6 +116,13 @@ def layout(
     )
 
 
+def one_model(argument: Path | None, option: Path | None) -> Path | None:
+    """The model file, given as an argument or after -m."""
+    if argument is not None and option is not None:
+        raise UsageError(f"give one model file, not {argument} and -m {option}")
+    return option if argument is None else argument
+
+
 def _pair(text: str | None, option: str) -> tuple[str, str] | None:
     if text is None:
         return None

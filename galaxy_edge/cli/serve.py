@@ -77,6 +77,7 @@ def serve(
     with importing("serve"):
         from galaxy_edge.serve import running
         from galaxy_edge.serve.limits import Limits, size
+        from galaxy_edge.serve.memory import use_one_arena
 
     if not 0 < timeout <= 86_400:
         raise UsageError(f"--timeout must be more than 0 and at most 86400 s, not {timeout:g}")
@@ -84,6 +85,7 @@ def serve(
     limits = Limits(body=most, bodies=8 * most, timeout=timeout)
     token = None if token_file is None else running.read_token(token_file)
     place = running.Place(host, port, token, insecure)
+    use_one_arena()
     # An address in use is reported before the model is loaded.
     with running.listening(place) as opened:
         predictor = classifying.opened_predictor(

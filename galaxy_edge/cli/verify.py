@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from galaxy_edge.cli.options import Device, ModelFile
+from galaxy_edge.cli import parsing
+from galaxy_edge.cli.options import AlsoModel, Device, ModelFile
 
 
 def verify(
@@ -21,6 +22,7 @@ def verify(
             show_default="0.001; 0.005 for an fp16 file",
         ),
     ] = None,
+    also_model: AlsoModel = None,
 ) -> None:
     """Compare a model file's scores of its own examples with those recorded at export.
 
@@ -32,6 +34,7 @@ def verify(
     from galaxy_edge.outputs.text import printable
     from galaxy_edge.predictor import Predictor
 
+    model = parsing.one_model(model, also_model)
     predictor = Predictor(model, device=device, check=False)
     for note in predictor.notes:
         typer.echo(f"galaxy-edge: {printable(note)}", err=True)

@@ -19,6 +19,8 @@ table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular
 th, td { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #ddd;
          white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
+td { vertical-align: top; }
+small { color: #555; }
 img { max-width: 100%; }
 code { overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
@@ -76,9 +78,16 @@ def html(evaluation: views.Any, pictures: Iterable[tuple[str, bytes]]) -> str:
 
 def _rows(rows: Rows, *, header: bool = True) -> str:
     lines = []
+    # A column without a heading is the interval of the one before it. Below the number it leaves
+    # room for the others.
+    below = [header and number > 0 and not text for number, text in enumerate(rows[0])]
     for number, row in enumerate(rows):
         cell = "th" if header and number == 0 else "td"
-        lines.append("<tr>" + "".join(f"<{cell}>{escape(text)}</{cell}>" for text in row) + "</tr>")
+        cells = [escape(text) for text in row]
+        for place in reversed([place for place, under in enumerate(below) if under]):
+            if interval := cells.pop(place):
+                cells[place - 1] += f"<br><small>{interval}</small>"
+        lines.append("<tr>" + "".join(f"<{cell}>{text}</{cell}>" for text in cells) + "</tr>")
     return '<div class="wide"><table>\n' + "\n".join(lines) + "\n</table></div>"
 
 

@@ -86,6 +86,9 @@ class TableWriter:
         verdict = prediction.label or prediction.status
         if prediction.score is None:
             score, name = "-", f"{name}: {prediction.error}"
+        # The score of an image that the model does not know would be read as a verdict.
+        elif prediction.status == "out_of_distribution":
+            score = "-"
         elif self._best_two:
             score = _best_two(prediction.scores)
         else:

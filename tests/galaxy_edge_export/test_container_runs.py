@@ -136,7 +136,7 @@ def test_the_file_is_that_of_the_same_images_as_files(
     code, _, err = cli("export", tmp_path / "run", *INT8)
     assert code == 0, err
     assert "typicality: fitted to Fake (20), Real (20)" in err
-    assert "calibrated on 16 training images" in err
+    assert "ranges from 16 training images" in err
     found = summary(tmp_path / "run" / "model-int8.onnx")
     assert found == summary(from_files / "model-int8.onnx")
     assert cli("verify", tmp_path / "run" / "model-int8.onnx")[0] == 0

@@ -39,7 +39,8 @@ def test_the_bundled_model_needs_no_options(images: Path, cli: Cli):
     header, *rows = out.splitlines()
     assert header.split() == ["verdict", "score", "path"]
     assert [row.split()[2] for row in rows] == ["b.png", "a.png"]
-    assert all(re.match(r"(Fake|Real|out_of_distribution)\s+[01]\.\d{4}\s", row) for row in rows)
+    one = r"((Fake|Real)\s+[01]\.\d{4}|out_of_distribution\s+-)\s"
+    assert all(re.match(one, row) for row in rows)
     assert "2 images" in err
 
 
@@ -329,6 +330,14 @@ def test_an_unknown_or_missing_backend_is_reported(tmp_path: Path, backend: str,
     assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["info", "verify"])
+def test_the_model_file_may_also_follow_m(command: str, cli: Cli):
+    assert cli(command, "-m", "documented") == cli(command, "documented")
+    code, _, err = cli(command, "documented", "-m", "documented")
+    assert code == 2
+    assert "give one model file" in err
 
 
 def test_help_lists_every_command(cli: Cli):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from galaxy_edge.evaluation import figures
+from galaxy_edge.evaluation import figures, report
 from galaxy_edge.evaluation.bootstrap import Bootstrap
 from galaxy_edge.evaluation.evaluation import evaluate
 from galaxy_edge.evaluation.sources import Labelled, LabelledSource, find
@@ -199,3 +199,11 @@ def test_figures_of_many_sources_show_only_the_least_accurate(tmp_path: Path):
     for figure in (figures.roc, figures.histogram):
         with Image.open(io.BytesIO(figure(evaluation))) as image:
             assert image.height < 2500
+
+
+def test_an_interval_is_below_its_number():
+    rows = [("class", "recall", "", "AUC"), ("a", "0.9", "[0.8, 1.0]", "0.7"), ("b", "1", "", "-")]
+    text = report._rows(rows)
+    assert "<tr><th>class</th><th>recall</th><th>AUC</th></tr>" in text
+    assert "<tr><td>a</td><td>0.9<br><small>[0.8, 1.0]</small></td><td>0.7</td></tr>" in text
+    assert "<tr><td>b</td><td>1</td><td>-</td></tr>" in text

@@ -57,6 +57,16 @@ def test_the_table_for_many_classes_shows_the_best_two():
     assert lines[0].index("path") == lines[1].index("a.png")
 
 
+@pytest.mark.parametrize("status", ["uncertain", "out_of_distribution"])
+def test_the_table_has_no_score_of_an_image_that_the_model_does_not_know(status: str):
+    row = Prediction(
+        "a.png", "a.png", status, None, None, 0.25, Scores(("Fake", "Real"), (0.75, 0.25)), None,
+        0.001, "m.onnx", "0" * 64, "CPU",
+    )  # fmt: skip
+    line = written("table", ("Fake", "Real"), [row]).splitlines()[1]
+    assert line.split() == [status, "0.2500" if status == "uncertain" else "-", "a.png"]
+
+
 def csv_rows(text: str) -> list[dict[str, Any]]:
     return [
         {
