@@ -1,4 +1,4 @@
-"""Triton's own client understands the server; KServe's speaks the same protocol.
+"""Triton's own client understands the server.
 
 It brings gevent, which few need, so `.ci/run` has it in an environment of its own.
 """
