@@ -68,6 +68,9 @@ def watch(
             "in; the row is its stdin, as JSON.",
         ),
     ] = None,
+    on_verdict_timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Kill a command that takes longer than this.")
+    ] = 60.0,
     device: Device = "auto",
     threshold: Threshold = None,
     ood_limit: OodLimit = None,
@@ -135,7 +138,9 @@ def watch(
             written = rows.output
             if on_verdict is not None:
                 columns = job.origin(predictor, kept).columns
-                command = CommandWriter(written.writer, on_verdict, columns, print_note)
+                command = CommandWriter(
+                    written.writer, on_verdict, columns, print_note, on_verdict_timeout
+                )
                 written = replace(written, writer=command)
             mover = (
                 None if move_done is None else Mover(folder, move_done, written.sync, print_note)

@@ -74,10 +74,10 @@ def _channel(band: npt.NDArray[Any], stretch: Stretch) -> npt.NDArray[np.uint8]:
         valid &= ~pad
     if not valid.any():
         raise ImageError("no pixel has a value: all are blank, NaN or infinite")
-    values[~valid] = np.median(values[valid])
-    # Powers of two change no digit, and differences of pixels near 1 cannot overflow.
-    exponent = -int(np.frexp(np.abs(values).max())[1])
+    # Powers of two change no digit, and sums and differences of pixels near 1 cannot overflow.
+    exponent = -int(np.frexp(np.abs(values[valid]).max())[1])
     values = np.ldexp(values, exponent)
+    values[~valid] = np.median(values[valid])
     low, high = np.percentile(values[valid], stretch.percentiles)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         if stretch.minimum is not None:

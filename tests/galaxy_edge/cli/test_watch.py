@@ -1,12 +1,9 @@
-"""`galaxy-edge watch` as a process: signals, kills, a simulated day, and commands for verdicts."""
+"""`galaxy-edge watch` as a process: signals, kills, and a simulated day."""
 
 from __future__ import annotations
 
-import json
-import os
 import random
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -17,13 +14,11 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import encoded, galaxy
+from tests.galaxy_edge.cli.watching import SETTLE, Watching, rows_of
 from tests.systems import posix
 
 Cli = Callable[..., tuple[int, str, str]]
 pytestmark = posix
-ROOT = Path(__file__).parents[3]
-#: Seconds: a file that nobody has written to for so long is complete.
-SETTLE = 1.0
 
 
 @pytest.fixture(params=[True, False], ids=["events", "polling"])
@@ -31,46 +26,6 @@ def events(request: pytest.FixtureRequest) -> bool:
     if request.param:
         pytest.importorskip("watchfiles", reason="the extra `watch` is not installed")
     return request.param
-
-
-class Watching:
-    """A process that watches a folder."""
-
-    def __init__(
-        self, model: Path, folder: Path, output: Path, *more: object, events: bool = False
-    ):
-        self.output = output
-        # Without watchfiles, the folder is polled.
-        hidden = "" if events else "sys.modules['watchfiles'] = None; "
-        code = f"import sys; {hidden}from galaxy_edge.cli import main; main()"
-        words = ["watch", folder, "-m", model, "-o", output, "--settle", SETTLE, "-q", *more]
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code, *map(str, words)],
-            cwd=ROOT, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-
-    def end(self, number: int) -> tuple[int, str]:
-        self.process.send_signal(number)
-        _, err = self.process.communicate(timeout=240)
-        return self.process.returncode, err
-
-    def wait_for(self, rows: int) -> None:
-        end = time.monotonic() + 240
-        while len(rows_of(self.output)) < rows:
-            assert time.monotonic() < end, self.process.poll()
-            time.sleep(0.02)
-
-    def resident(self) -> int:
-        """Memory in use, bytes."""
-        status = Path(f"/proc/{self.process.pid}/statm").read_text()
-        return int(status.split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def rows_of(output: Path) -> list[dict]:
-    if not output.exists():
-        return []
-    lines = output.read_bytes().split(b"\n")[:-1]
-    return [json.loads(line) for line in lines]
 
 
 @pytest.fixture
@@ -137,45 +92,6 @@ def test_a_folder_that_does_not_exist_is_a_wrong_usage(tmp_path: Path, cli: Cli)
     assert code == 2
     assert "nowhere cannot be watched: No such file or directory; name an existing folder" in err
     assert not (tmp_path / "x.jsonl").exists()
-
-
-def test_a_command_is_run_for_each_verdict(
-    model_file: Path, folder: Path, tmp_path: Path, cli: Cli
-):
-    name = "a; touch b 'c.png"
-    (folder / name).write_bytes(encoded(galaxy(1)))
-    code = "import sys; open(sys.argv[1], 'w').write(repr((sys.argv[2:], sys.stdin.read())))"
-    command = f'{sys.executable} -c "{code}" {tmp_path}/ran {{label}}:{{path}} {{error}}'
-    options = ("-m", model_file, "-o", tmp_path / "x.jsonl", "--once", "--settle", "0")
-    assert cli("watch", folder, *options, "--on-verdict", command)[0] == 0
-    words, text = eval((tmp_path / "ran").read_text())  # noqa: S307 - written above
-    (row,) = rows_of(tmp_path / "x.jsonl")
-    assert words == [f"{row['label']}:{folder / name}", ""]
-    assert json.loads(text) == row
-    assert [path.name for path in folder.iterdir()] == [name]
-
-
-@pytest.mark.parametrize(
-    ("command", "message"),
-    [
-        ("nowhere/program {path}", "there is no such program"),
-        ("echo {lable}", "a row has no column lable; it has id, path"),
-        ("echo 'x", "No closing quotation"),
-    ],
-)
-def test_a_command_that_cannot_run_is_refused(folder: Path, cli: Cli, command: str, message: str):
-    code, _, err = cli("watch", folder, "--once", "--on-verdict", command)
-    assert code == 2
-    assert message in err
-
-
-def test_a_command_that_fails_is_a_note(model_file: Path, folder: Path, cli: Cli):
-    (folder / "a.png").write_bytes(encoded(galaxy(1)))
-    options = ("-m", model_file, "--once", "--settle", "0", "--format", "jsonl")
-    code, out, err = cli("watch", folder, *options, "--on-verdict", "sh -c 'echo noise; exit 3'")
-    assert code == 0
-    assert json.loads(out)["status"] == "ok"
-    assert "sh failed with the exit code 3 for " in err
 
 
 class Day:
