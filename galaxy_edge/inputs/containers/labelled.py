@@ -102,10 +102,10 @@ class LabelledContainer:
         fault = None
         if isinstance(source.content, ImageError) and not label:
             fault = str(source.content)
-        digest = None if columns.split is not None else _digest(source)
+        sha256 = None if columns.split is not None else digest(source)
         path = str(source.path)
         origin = "" if columns.source is None else text(source.kept[columns.source]).strip()
-        return Entry(path, Path(path), label, split, digest, fault, origin)
+        return Entry(path, Path(path), label, split, sha256, fault, origin)
 
 
 def _missing(path: Path, fault: Source | None) -> Source:
@@ -113,7 +113,8 @@ def _missing(path: Path, fault: Source | None) -> Source:
     return Source(ImageError(f"missing: the container no longer has it{why}"), path=str(path))
 
 
-def _digest(source: Source) -> str | None:
+def digest(source: Source) -> str | None:
+    """SHA-256 of an image of a container, hexadecimal, as in its row; None if it has none."""
     if isinstance(source.content, bytes):
         return hashlib.sha256(source.content).hexdigest()
     if isinstance(source.content, Stamps):
