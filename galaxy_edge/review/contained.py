@@ -119,23 +119,20 @@ def _check(found: _Found, row: Row) -> None:
     Raises:
         ImageError: its identifier or its digest differs.
     """
-    given = "" if row.id == row.path else row.id
     has = found.id or ""
-    # FITS has ASCII only.
-    is_same = given in (has, has.encode("ascii", "backslashreplace").decode())
-    # An image that cannot be read has no identifier at times.
-    if not is_same and (has or not isinstance(found.png, ImageError)):
+    # FITS has ASCII only. A row whose identifier is its path has none to compare.
+    if row.id not in (row.path, has, has.encode("ascii", "backslashreplace").decode()):
+        # An image that cannot be read may have no identifier.
+        if not has and isinstance(found.png, ImageError):
+            raise found.png
         raise ImageError(
-            f"the row has {_named(given)}, and the container {_named(has)} in this place; give "
-            "`review` the options of `predict`, such as --id-column or --catalogue, or find the "
-            "container that was classified"
+            f"the row has the identifier {row.id}, and the container "
+            f"{f'the identifier {has}' if has else 'none'} in this place; give `review` the "
+            "options of `predict`, such as --id-column or --catalogue, or find the container that "
+            "was classified"
         )
     if row.sha256 and found.sha256 is not None and row.sha256 != found.sha256:
         raise ImageError(
             "the container has another image in this place than when it was classified; give "
             "`review` the options of `predict`, or find the container that was classified"
         )
-
-
-def _named(identifier: str) -> str:
-    return f"the identifier {identifier}" if identifier else "no identifier"

@@ -31,7 +31,7 @@ from galaxy_edge.inputs.containers.sidecars import (
     stem,
 )
 from galaxy_edge.inputs.content import MAX_BYTES, check_file
-from galaxy_edge.inputs.formats import container_kind, has_image_suffix
+from galaxy_edge.inputs.formats import container_kind, has_input_suffix
 from galaxy_edge.inputs.kept import identifier
 from galaxy_edge.inputs.source import Source
 
@@ -139,8 +139,7 @@ def _is_wanted(name: str, *, wanted: bool) -> bool:
     path = PurePosixPath(name)
     if any(part.startswith(_HIDDEN) and part != ".." for part in path.parts):
         return False
-    is_input = has_image_suffix(path.name) or container_kind(path.name) == "alerts"
-    return is_input or (wanted and path.suffix.lower() in SUFFIXES)
+    return has_input_suffix(path.name) or (wanted and path.suffix.lower() in SUFFIXES)
 
 
 def _is_skipped(name: str, names: frozenset[str] | None) -> bool:
@@ -226,10 +225,10 @@ def _zip(
         # Unlike in a tar, a sidecar file can be anywhere.
         others: dict[str, list[zipfile.ZipInfo]] = {}
         for info in infos:
-            if not has_image_suffix(info.filename):
+            if not has_input_suffix(info.filename):
                 others.setdefault(place(info.filename), []).append(info)
         for info in infos:
-            if has_image_suffix(info.filename):
+            if has_input_suffix(info.filename):
                 beside = [others[one] for one in places(info.filename) if one in others]
                 sidecars = [(some[0].filename, _only(archive, some)) for some in beside]
                 yield (info.filename, _unzipped(archive, info)), sidecars
