@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 import shlex
@@ -10,7 +11,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from galaxy_edge.inputs.label_file import labels_in
 from tests.conftest import TINY, encoded, galaxy, make_data
@@ -99,6 +102,59 @@ def test_a_file_of_labels_trains_alone(folder: Path, cli: Cli) -> None:
     assert (code, out) == (0, "runs/labels\n"), err
     data = json.loads(Path("runs/labels/data.json").read_text())
     assert sum(sum(counts.values()) for counts in data["counts"].values()) == len(images)
+
+
+def _night(path: Path, *, rows: int = 6) -> None:
+    """Images in a table, of which the last one is a copy of a test image."""
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    images = [encoded(galaxy(700 + seed, real=seed % 2 == 0)) for seed in range(rows - 1)]
+    images.append(Path("dataset/Test/Real/000.png").read_bytes())
+    names = [f"G{(seed * 5) % rows}" for seed in range(rows)]
+    parquet.write_table(pa.table({"cutout": images, "name": names}), path, row_group_size=2)
+
+
+def test_labels_of_a_container_are_trained_on_and_exported(folder: Path, cli: Cli) -> None:
+    night = Path("tables/night.parquet")
+    night.parent.mkdir()
+    _night(night)
+    columns = ("--image-column", "cutout", "--id-column", "name")
+    code, _, err = cli("predict", night, *columns, "-m", "mine.onnx", "-o", "n.csv", "--quiet")
+    assert code == 0, err
+    with reviewing("n.csv", "-m", "mine.onnx", *columns, cwd=folder) as served:
+        for row in served.get("rows?numbers=0,1,2,3,4,5")["rows"]:
+            number = row["row"]
+            assert row["id"] == f"G{(number * 5) % 6}"
+            status, headers, png = served.ask(f"picture/{number}")
+            assert (status, headers["content-type"]) == (200, "image/png")
+            if number < 5:
+                expected = galaxy(700 + number, real=number % 2 == 0)
+                with Image.open(io.BytesIO(png)) as image:
+                    assert np.array_equal(np.asarray(image), expected)
+            served.label((number, "Fake" if number in (1, 3, 5) else "Real"))
+    train = ("train", "dataset", "--add", "labels.csv", *SHORT["train"], "-o", "runs/night")
+    code, _, err = cli(*train)
+    assert code == 2
+    assert "name the column of its images with --image-column" in err
+    code, _, err = cli(*train, *columns)
+    assert code == 0, err
+    assert "added labels: 1 images of" in err
+    data = json.loads(Path("runs/night/data.json").read_text())
+    added = {
+        item["path"]: item["label"]
+        for item in data["files"]["Train"]
+        if item["path"].startswith("/") or ".parquet" in item["path"]
+    }
+    assert added == {f"{folder}/tables/night.parquet#{n}": n % 2 == 0 for n in range(5)}
+    assert {item["path"]: item["label"] for item in data["files"]["Test"]}["Test/Real/000.png"] == 0
+    code, _, err = cli("export", "runs/night", "-o", "night.onnx", "--quiet")
+    assert code == 0, err
+    # The export reads the same images again, and refuses others.
+    _night(night, rows=5)
+    code, _, err = cli("export", "runs/night", "-o", "other.onnx", "--quiet")
+    assert code == 2
+    assert "night.parquet#" in err
 
 
 def test_labels_of_another_class_or_for_a_container_are_refused(folder: Path, cli: Cli) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from galaxy_edge.errors import ImageError
 from galaxy_edge.inputs.containers.labelled import digest
 from galaxy_edge.inputs.containers.layout import Layout
-from galaxy_edge.inputs.containers.places import found_again
+from galaxy_edge.inputs.containers.places import found_again, is_same_identifier
 from galaxy_edge.inputs.images import read
 from galaxy_edge.inputs.preprocessing import Stretch
 from galaxy_edge.inputs.source import Source
@@ -120,8 +120,8 @@ def _check(found: _Found, row: Row) -> None:
         ImageError: its identifier or its digest differs.
     """
     has = found.id or ""
-    # FITS has ASCII only. A row whose identifier is its path has none to compare.
-    if row.id not in (row.path, has, has.encode("ascii", "backslashreplace").decode()):
+    # A row without an identifier has its path.
+    if row.id != row.path and not is_same_identifier(row.id, has):
         # An image that cannot be read may have no identifier.
         if not has and isinstance(found.png, ImageError):
             raise found.png

@@ -61,22 +61,7 @@ class LabelledContainer:
         Args:
             files: some of `catalogue`, in the order of the container.
         """
-        waiting = deque(file.path for file in files)
-        wanted = {*waiting}
-        fault: Source | None = None
-        for source in self.sources():
-            path = Path(str(source.path))
-            if path not in wanted:
-                fault = source if isinstance(source.content, ImageError) else fault
-                continue
-            while waiting and waiting[0] != path:
-                yield _missing(waiting.popleft(), fault)
-            if waiting:
-                yield source
-                waiting.popleft()
-                fault = None
-        for path in waiting:
-            yield _missing(path, fault)
+        return in_order(self.sources(), files)
 
     def catalogue(self, classes: Sequence[str] | None = None) -> Catalogue:
         """Read all labels: see `galaxy_edge.inputs.catalogue.read`.
@@ -106,6 +91,26 @@ class LabelledContainer:
         path = str(source.path)
         origin = "" if columns.source is None else text(source.kept[columns.source]).strip()
         return Entry(path, Path(path), label, split, sha256, fault, origin)
+
+
+def in_order(sources: Iterable[Source], files: Iterable[LabelledFile]) -> Iterator[Source]:
+    """The image of each file, in order: see `LabelledContainer.of`."""
+    waiting = deque(file.path for file in files)
+    wanted = {*waiting}
+    fault: Source | None = None
+    for source in sources:
+        path = Path(str(source.path))
+        if path not in wanted:
+            fault = source if isinstance(source.content, ImageError) else fault
+            continue
+        while waiting and waiting[0] != path:
+            yield _missing(waiting.popleft(), fault)
+        if waiting:
+            yield source
+            waiting.popleft()
+            fault = None
+    for path in waiting:
+        yield _missing(path, fault)
 
 
 def _missing(path: Path, fault: Source | None) -> Source:

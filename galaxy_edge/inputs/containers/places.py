@@ -77,6 +77,14 @@ def found_again(paths: Iterable[str], layout: Layout, bands: Bands | None) -> It
         yield from _members(container, places, layout, bands)
 
 
+def is_same_identifier(noted: str, found: str) -> bool:
+    """Whether an identifier is the one that a row or a file of labels has noted.
+
+    FITS has ASCII only, and CSV an apostrophe before what a spreadsheet would run.
+    """
+    return noted in (found, f"'{found}", found.encode("ascii", "backslashreplace").decode())
+
+
 def _members(
     container: str | tuple[str, str, str],
     places: dict[str, str],
