@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,6 +15,9 @@ from tests.browser.conftest import Tab
 from tests.conftest import encoded, galaxy
 from tests.galaxy_edge.inputs.containers.packing import tarred
 from tests.galaxy_edge.review.serving import Served, reviewing
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Route
 
 pytest.importorskip("starlette", reason="the extra `serve` is not installed")
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
@@ -238,3 +242,24 @@ def test_images_of_a_container_are_shown_beside_their_rows(tab: Tab, tmp_path: P
         shows(tab, "#count", "1 of 7 labelled, 1 changed")
         assert labels_in(tmp_path / "labels.csv") == {"night.tar.gz#g3.png": "Real"}
         assert tab.accessibility() == []
+        # An enlarged picture that comes late is not shown for the next row.
+        late: list[Route] = []
+        tab.page.route("**/picture/0?side=1024", lambda route: late.append(route))
+        tab.page.keyboard.press("Home")
+        tab.page.keyboard.press("z")
+        tab.page.wait_for_selector("#zoom-sky .wait")
+        tab.page.keyboard.press("ArrowRight")
+        tab.page.wait_for_selector("#zoom-sky img")
+        with tab.page.expect_response("**/picture/0?side=1024"):
+            late[0].continue_()
+        tab.page.wait_for_timeout(300)
+        assert tab.page.locator("#zoom-name").text_content() == "g0"
+        assert tab.page.locator("#zoom-sky img").evaluate(MIDDLE) == [*colours["g0"]]
+
+
+def test_a_picture_that_takes_long_is_announced(tab: Tab, served: Served) -> None:
+    tab.page.route("**/picture/**", lambda route: None)
+    tab.open(served.address)
+    tab.page.wait_for_selector(".sky .wait")
+    assert tab.page.locator("#card-0 .wait").text_content() == "Reading …"
+    assert tab.accessibility() == []
