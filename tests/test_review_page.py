@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 import shlex
@@ -10,7 +11,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from galaxy_edge.inputs.label_file import labels_in
 from tests.conftest import TINY, encoded, galaxy, make_data
@@ -20,6 +23,7 @@ pytest.importorskip("starlette", reason="the extra `serve` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
 Cli = Callable[..., tuple[int, str, str]]
 PAGE = (Path(__file__).parents[1] / "docs" / "review.md").read_text(encoding="utf-8")
+LOOP, _, CONTAINERS = PAGE.partition("## Images in containers")
 #: What is added to a command of the page, so that it takes seconds.
 SHORT = {
     "train": [*TINY, "--epochs", "1", "--augment", "none", "--quiet"],
@@ -43,19 +47,22 @@ def folder(tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch) ->
     return tmp_path
 
 
+def commands(text: str) -> list[list[str]]:
+    """The words of each command of galaxy-edge in the blocks of a page."""
+    lines = "".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)).splitlines()
+    found = [shlex.split(line, comments=True) for line in lines]
+    return [words[1:] for words in found if words[:1] == ["galaxy-edge"]]
+
+
 def test_the_loop_of_the_page_runs(folder: Path, cli: Cli) -> None:
     ran = []
-    for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL):
-        for command in block.splitlines():
-            program, *words = shlex.split(command, comments=True)
-            if program != "galaxy-edge":
-                continue
-            ran.append(words[0])
-            if words[0] == "review":
-                _review(words[1:], folder)
-            else:
-                code, _, err = cli(*words, *SHORT[words[0]])
-                assert code == 0, f"{command}: {err}"
+    for words in commands(LOOP):
+        ran.append(words[0])
+        if words[0] == "review":
+            _review(words[1:], folder)
+        else:
+            code, _, err = cli(*words, *SHORT[words[0]])
+            assert code == 0, f"{words}: {err}"
     assert ran == ["predict", "review", "train", "export", "evaluate", "predict", "review"]
     data = json.loads(Path("runs/second/data.json").read_text())
     trained = {Path(item["path"]).name: item["label"] for item in data["files"]["Train"]}
@@ -99,6 +106,55 @@ def test_a_file_of_labels_trains_alone(folder: Path, cli: Cli) -> None:
     assert (code, out) == (0, "runs/labels\n"), err
     data = json.loads(Path("runs/labels/data.json").read_text())
     assert sum(sum(counts.values()) for counts in data["counts"].values()) == len(images)
+
+
+def _night(path: Path, *, rows: int = 6) -> None:
+    """Images in a table, of which the last one is a copy of a test image."""
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    images = [encoded(galaxy(700 + seed, real=seed % 2 == 0)) for seed in range(rows - 1)]
+    images.append(Path("dataset/Test/Real/000.png").read_bytes())
+    names = [f"G{(seed * 5) % rows}" for seed in range(rows)]
+    parquet.write_table(pa.table({"cutout": images, "name": names}), path, row_group_size=2)
+
+
+def test_labels_of_a_container_are_trained_on_and_exported(folder: Path, cli: Cli) -> None:
+    _night(Path("night.parquet"))
+    predict, review, train, export = commands(CONTAINERS)
+    code, _, err = cli(*predict, "--quiet")
+    assert code == 0, err
+    with reviewing(*review[1:], cwd=folder) as served:
+        for row in served.get("rows?numbers=0,1,2,3,4,5")["rows"]:
+            number = row["row"]
+            assert row["id"] == f"G{(number * 5) % 6}"
+            status, headers, png = served.ask(f"picture/{number}")
+            assert (status, headers["content-type"]) == (200, "image/png")
+            if number < 5:
+                with Image.open(io.BytesIO(png)) as image:
+                    expected = galaxy(700 + number, real=number % 2 == 0)
+                    assert np.array_equal(np.asarray(image), expected)
+            served.label((number, "Fake" if number in (1, 3, 5) else "Real"))
+    code, _, err = cli("train", "dataset", "--add", "labels.csv", *SHORT["train"])
+    assert code == 2
+    assert "name the column of its images with --image-column" in err
+    code, _, err = cli(*train, *SHORT["train"])
+    assert code == 0, err
+    assert "added labels: 1 images of" in err
+    data = json.loads(Path("runs/third/data.json").read_text())
+    trained = {item["path"]: item["label"] for item in data["files"]["Train"]}
+    added = {path: label for path, label in trained.items() if "#" in path}
+    # All but the copy of a test image, which stays in Test with its new label.
+    assert added == {f"{folder}/night.parquet#{number}": number % 2 == 0 for number in range(5)}
+    assert {item["path"]: item["label"] for item in data["files"]["Test"]}["Test/Real/000.png"] == 0
+    code, _, err = cli(*export, "--quiet")
+    assert code == 0, err
+    # The export reads the same images again, and refuses others.
+    _night(Path("night.parquet"), rows=5)
+    Path("third.onnx").unlink()
+    code, _, err = cli(*export, "--quiet")
+    assert code == 2
+    assert "night.parquet#4 has changed since the training" in err
 
 
 def test_labels_of_another_class_or_for_a_container_are_refused(folder: Path, cli: Cli) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from galaxy_edge.errors import DatasetError, ImageError, UsageError
 from galaxy_edge.inputs import labelled
 from galaxy_edge.inputs.containers.labelled import LabelledContainer
+from galaxy_edge.inputs.containers.mixed import MixedImages
 from galaxy_edge.inputs.formats import container_kind
 from galaxy_edge.inputs.labelled import LabelledFile, Split
 from galaxy_edge.inputs.preprocessing import Preprocessing
@@ -24,14 +25,14 @@ class Material:
         digests: SHA-256 of the files at the time of the training; empty for other data.
         classes: names of the classes.
         preprocessing: of the model.
-        container: holds the images, in the order of ``files``; None for files.
+        container: holds the images, or some of them, in the order of ``files``; None for files.
     """
 
     files: Mapping[Split, Sequence[LabelledFile]]
     digests: Mapping[Path, str]
     classes: Sequence[str]
     preprocessing: Preprocessing
-    container: LabelledContainer | None = None
+    container: LabelledContainer | MixedImages | None = None
 
     def in_order(self, files: Sequence[LabelledFile]) -> list[LabelledFile]:
         """Sort images of one split as the container has them."""
@@ -51,13 +52,14 @@ def find(trained: Trained, data: Path | None) -> Material:
         UsageError: the model is bare and ``data`` is None.
         DatasetError: ``data`` lacks a folder, or data of the run no longer exist.
     """
-    if data is not None and trained.container is not None and not _is_labelled(data):
-        trained, data = _moved(trained, trained.container, data), None
+    container = trained.container
+    if data is not None and isinstance(container, LabelledContainer) and not _is_labelled(data):
+        trained, data = _moved(trained, container, data), None
     # Images from --data are the user's choice, but images of the run must not have changed since
     # the training.
-    digests, container = (trained.digests, trained.container) if data is None else ({}, None)
+    digests, images = (trained.digests, trained.container) if data is None else ({}, None)
     files = _files(trained, data)
-    return Material(files, digests, trained.classes, trained.preprocessing, container)
+    return Material(files, digests, trained.classes, trained.preprocessing, images)
 
 
 def _files(trained: Trained, data: Path | None) -> Mapping[Split, Sequence[LabelledFile]]:
@@ -71,14 +73,15 @@ def _files(trained: Trained, data: Path | None) -> Mapping[Split, Sequence[Label
             "a model without its run folder does not record its training data; give labelled "
             "folders with --data"
         )
-    if trained.container is not None:
+    if isinstance(trained.container, LabelledContainer):
         gone = _unreadable(trained.container)
     else:
+        mixed = trained.container
         gone = [
             f"{file.path} no longer exists (give the new folder with --data)"
             for files in trained.files.values()
             for file in files
-            if not file.path.exists()
+            if not file.path.exists() and (mixed is None or not mixed.is_contained(file.path))
         ]
     if gone:
         raise DatasetError(f"the data of {trained.path.parent}", gone)

@@ -11,7 +11,8 @@ from typing import Any
 from galaxy_edge.errors import ModelError
 from galaxy_edge.inputs.class_names import check_classes
 from galaxy_edge.inputs.containers.labelled import LabelledContainer
-from galaxy_edge.inputs.containers.layout import layout_from
+from galaxy_edge.inputs.containers.layout import Layout, layout_from
+from galaxy_edge.inputs.containers.mixed import MixedImages
 from galaxy_edge.inputs.labelled import LabelledFile, Split
 from galaxy_edge.inputs.preprocessing import Preprocessing, preprocessing_from
 from galaxy_edge.inputs.tables import Columns
@@ -34,7 +35,7 @@ class Trained:
         metrics: for the manifest: split name to metrics.
         files: the images of the run by split; empty for a bare model.
         digests: SHA-256 of each image at the time of the training.
-        container: holds the images of the run; None for files.
+        container: holds the images of the run, or some of them; None for files.
     """
 
     path: Path
@@ -47,7 +48,7 @@ class Trained:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[Split, tuple[LabelledFile, ...]] = field(default_factory=dict)
     digests: Mapping[Path, str] = field(default_factory=dict)
-    container: LabelledContainer | None = None
+    container: LabelledContainer | MixedImages | None = None
 
     @property
     def bare(self) -> bool:
@@ -144,13 +145,15 @@ def _from_run(run: Path, model: Path) -> Trained:
         raise ModelError(f"{run} is a damaged run folder: {error!r}") from error
 
 
-def _container(config: Mapping[str, Any], data: Mapping[str, Any]) -> LabelledContainer | None:
-    """The container that a run was trained on; None for folders or a catalogue of files."""
-    if "container" not in data:
+def _container(
+    config: Mapping[str, Any], data: Mapping[str, Any]
+) -> LabelledContainer | MixedImages | None:
+    """What reads the images of a run that are in containers; None if it has files only."""
+    bands = preprocessing_from(config["preprocessing"]).stretch.bands
+    if "container" in data:
+        layout = layout_from(config["container"])
+        return LabelledContainer(data["container"], layout, Columns(**config["catalogue"]), bands)
+    if "added" not in config:
         return None
-    return LabelledContainer(
-        data["container"],
-        layout_from(config["container"]),
-        Columns(**config["catalogue"]),
-        preprocessing_from(config["preprocessing"]).stretch.bands,
-    )
+    given = config.get("added_layout")
+    return MixedImages(Layout() if given is None else layout_from(given), bands)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,16 @@ import typer
 from galaxy_edge.cli import parsing
 from galaxy_edge.cli.extras import importing
 from galaxy_edge.cli.notes import print_note
+from galaxy_edge.cli.options import (
+    Bands,
+    Catalogue,
+    Cutout,
+    IdColumn,
+    ImageColumn,
+    PixelColumns,
+    Size,
+    SkyColumns,
+)
 from galaxy_edge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,6 +72,14 @@ def review(
             show_default="those of the model, of the rows and of the labels",
         ),
     ] = None,
+    image_column: ImageColumn = None,
+    id_column: IdColumn = None,
+    catalogue: Catalogue = None,
+    size: Size = None,
+    sky_columns: SkyColumns = None,
+    pixel_columns: PixelColumns = None,
+    cutout: Cutout = None,
+    bands: Bands = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for a free one.")] = 0,
     open_browser: Annotated[
         bool, typer.Option("--open", help="Open the page in the browser.")
@@ -69,10 +88,11 @@ def review(
     """Look at the rows of a run in the browser, and confirm or correct them.
 
     Prints the address of a page, which only this machine can reach, and serves it until Ctrl-C.
-    The images are only read.
+    The images are only read. Those in containers need the options that `predict` had.
     """
     with importing("serve"):
         from galaxy_edge.review import server
+    from galaxy_edge.inputs.preprocessing import Stretch
     from galaxy_edge.review.labels import LabelFile
     from galaxy_edge.review.opening import known, offered
     from galaxy_edge.review.pictures import Pictures
@@ -88,6 +108,9 @@ def review(
         raise UsageError(f"{images} is not a folder; check --images")
     if labels.suffix.lower() != ".csv":
         raise UsageError(f"{labels} must end in .csv, because `train` reads it as a catalogue")
+    layout = parsing.layout(
+        image_column, id_column, (), catalogue, size, sky_columns, pixel_columns, cutout
+    )
     runs: tuple[Run, ...] = tuple(map(read, verdicts))
     manifest = known(runs, model, print_note)
     rows, alone = joined(*runs)
@@ -100,7 +123,13 @@ def review(
             runs, manifest, file, None if classes is None else parsing.class_names(classes)
         )
         opened = Review(runs, rows, chosen, file, images, alone)
-        pictures = Pictures(manifest.preprocessing.stretch if manifest else None)
+        pictures = Pictures(
+            replace(
+                manifest.preprocessing.stretch if manifest else Stretch(),
+                **parsing.stretch(bands, None, None, None),
+            ),
+            layout,
+        )
 
         def ready(address: str, once: str) -> None:
             typer.echo(address)

@@ -16,6 +16,7 @@ from galaxy_edge.cli.options import (
     BitDepth,
     Catalogue,
     Cutout,
+    IdColumn,
     ImageColumn,
     Minimum,
     Percentiles,
@@ -30,7 +31,7 @@ from galaxy_edge.cli.options import (
 from galaxy_edge.cli.resume_hint import resume_hint
 from galaxy_edge.errors import UsageError
 from galaxy_edge.inputs.containers.layout import Layout, is_container, label_columns
-from galaxy_edge.inputs.formats import split_dataset
+from galaxy_edge.inputs.formats import container_kind, split_dataset
 from galaxy_edge.inputs.label_file import LABEL, PATH, is_label_file
 from galaxy_edge.inputs.preprocessing import Preprocessing, Stretch
 from galaxy_edge.inputs.tables import Columns
@@ -93,6 +94,11 @@ def _classes(
     from galaxy_edge.inputs.containers.labelled import LabelledContainer
 
     return LabelledContainer(str(data), layout, catalogue).catalogue().classes
+
+
+def _is_of_files(data: Path) -> bool:
+    """Whether DATA names files, so that options for containers are for the added labels."""
+    return is_label_file(data) or (data.is_dir() and container_kind(str(data)) is None)
 
 
 def _given(value: T | None, default: T) -> T:
@@ -187,11 +193,12 @@ def train(
             metavar="LABELS.csv",
             help="Add images: a file of `review`, or a table with the columns path and label. Its "
             "label replaces that of an image in DATA, which keeps its split; new images join "
-            "Train. Repeatable.",
+            "Train. Images in containers need the options of `predict`. Repeatable.",
             show_default="none",
         ),
     ] = None,
     image_column: ImageColumn = None,
+    id_column: IdColumn = None,
     catalogue: Catalogue = None,
     size: Size = None,
     sky_columns: SkyColumns = None,
@@ -257,11 +264,12 @@ def train(
     with importing("train"):
         from galaxy_edge_train.fit import train as fit
 
-    layout = parsing.layout(
-        image_column, None, (), catalogue, size, sky_columns, pixel_columns, cutout
+    given = parsing.layout(
+        image_column, id_column, (), catalogue, size, sky_columns, pixel_columns, cutout
     )
-    layout = layout or Layout()
-    container = layout if is_container(str(data), layout) else None
+    layout = given or Layout()
+    has_files = bool(add) and (path_column is not None or _is_of_files(data))
+    container = layout if is_container(str(data), layout) and not has_files else None
     if container is None and is_label_file(data):
         path_column, label_column = path_column or PATH, label_column or LABEL
     columns = _columns(
@@ -273,6 +281,7 @@ def train(
         catalogue=columns,
         container=container,
         added=tuple(str(path.absolute()) for path in add or ()),
+        added_layout=given if add and container is None else None,
         preprocessing=Preprocessing(
             size=_given(image_size, recipe.preprocessing.size),
             resize=_given(resize, recipe.preprocessing.resize),

@@ -167,7 +167,7 @@ def fault(path: str, root: Path, column: str) -> str | None:
         return f"{column} is empty"
     container, mark, _ = path.partition("#")
     if mark and container_kind(container) is not None and not (root / path).exists():
-        return f"{path}: an image in a container cannot be named here; train on the container"
+        return f"{path}: an image in a container; add its label to folders with --add"
     return None if (root / path).exists() else f"{path}: there is no such file"
 
 

@@ -63,6 +63,11 @@ def has_image_suffix(name: str) -> bool:
     return Path(name).suffix.lower() in SUFFIXES or _is_fits_name(name)
 
 
+def has_input_suffix(name: str) -> bool:
+    """Whether a file of this name in a folder or an archive is an image, or has alerts."""
+    return has_image_suffix(name) or container_kind(name) == "alerts"
+
+
 def has_fits_suffix(path: str) -> bool:
     """Whether a path, perhaps with an extension in brackets, has the suffix of FITS.
 

@@ -30,16 +30,21 @@ def labels_in(path: Path) -> dict[str, str]:
     Images come in the order of their last change.
     """
     found: dict[str, str] = {}
-    for name, label in _lines(path):
+    for name, label, _ in _lines(path):
         found.pop(name, None)
         if label:
             found[name] = label
     return found
 
 
-def _lines(path: Path) -> Iterator[tuple[str, str]]:
+def identifiers_in(path: Path) -> dict[str, str]:
+    """The identifier that each image had when it was labelled last, by its path; none if empty."""
+    return {name: identifier for name, _, identifier in _lines(path) if identifier}
+
+
+def _lines(path: Path) -> Iterator[tuple[str, str, str]]:
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         for row in csv.DictReader(file):
             # A line that a kill cut off; `review` mends it.
             if row["time"]:
-                yield row["path"], row["label"]
+                yield row["path"], row["label"], row["id"]

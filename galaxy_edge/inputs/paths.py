@@ -14,7 +14,7 @@ from galaxy_edge.inputs.bands import Bands, grouped
 from galaxy_edge.inputs.blocks import blocks
 from galaxy_edge.inputs.formats import (
     container_kind,
-    has_image_suffix,
+    has_input_suffix,
     split_dataset,
     split_extension,
 )
@@ -163,13 +163,8 @@ def _images(path: str, *, recursive: bool, partitioned: bool) -> Iterator[str]:
     if is_folder and container_kind(path) is None:
         folder = Path(path)
         found = partitions_below(folder) if partitioned else []
-        found = found or images_below(folder, recursive=recursive, wanted=is_listed)
+        found = found or images_below(folder, recursive=recursive, wanted=has_input_suffix)
     yield from map(str, found) if found else [path]
-
-
-def is_listed(name: str) -> bool:
-    """Whether a file of this name in a folder is an input: an image, or a packet with alerts."""
-    return has_image_suffix(name) or container_kind(name) == "alerts"
 
 
 def _listed(stdin: BinaryIO, *, null: bool) -> Iterator[str | None]:

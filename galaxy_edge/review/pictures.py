@@ -3,126 +3,90 @@
 from __future__ import annotations
 
 import io
-import tarfile
-import threading
-import zipfile
-from collections import OrderedDict
-from collections.abc import Callable
-from pathlib import Path
+import os
+from collections.abc import Sequence
 
 from PIL import Image
 
 from galaxy_edge.errors import ImageError
 from galaxy_edge.inputs.bands import unbraced
-from galaxy_edge.inputs.content import MAX_BYTES
-from galaxy_edge.inputs.formats import container_kind
+from galaxy_edge.inputs.containers.layout import Layout
+from galaxy_edge.inputs.containers.places import place_of
+from galaxy_edge.inputs.formats import container_kind, split_dataset
 from galaxy_edge.inputs.images import read
 from galaxy_edge.inputs.preprocessing import Stretch
 from galaxy_edge.inputs.source import Content
+from galaxy_edge.review.contained import Contained
+from galaxy_edge.review.kept import Kept
+from galaxy_edge.review.rows import Row
 
+#: Height and width of a picture, pixels.
+LARGEST = 1024
 #: Bytes of pictures that are kept in memory.
-_KEPT = 64 * 2**20
+_MOST = 2**26
 
 
 class Pictures:
     """Pictures of images on the disk, none of which is changed.
 
-    Members of a tar without compression and of a zip have pictures; images in other containers do
-    not, since they cannot be found without reading the whole container.
-
     Args:
         stretch: how FITS images become RGB; by default `Stretch()`.
+        layout: how containers are read; by default without options.
     """
 
-    def __init__(self, stretch: Stretch | None = None) -> None:
-        self._stretch = stretch
-        self._kept: OrderedDict[tuple[str, int], bytes] = OrderedDict()
-        self._size = 0
-        self._lock = threading.Lock()
-        self._archives = threading.Lock()
-        self._readers: dict[str, Callable[[str], bytes]] = {}
+    def __init__(self, stretch: Stretch | None = None, layout: Layout | None = None) -> None:
+        self._stretch, self._layout = stretch or Stretch(), layout or Layout()
+        self._kept: Kept[tuple[str, int], bytes] = Kept(_MOST, len)
+        self._contained = Contained(self._stretch, self._layout, lambda image: _png(image, LARGEST))
 
-    def png(self, path: str, side: int) -> bytes:
+    def expect(self, paths: Sequence[str]) -> None:
+        """Say which pictures will be asked for next."""
+        self._contained.expect(paths)
+
+    def png(self, path: str, side: int, row: Row) -> bytes:
         """A picture no larger than ``side`` pixels in each direction.
 
         Args:
             path: of the file, or of the place in a container.
-            side: pixels. Smaller images keep their size.
+            side: pixels, at most `LARGEST`. Smaller images keep their size.
+            row: what a model said about the image.
 
         Raises:
             ImageError: there is none, and why.
         """
         if not path:
             raise ImageError("it was an input in memory, which has no path")
-        key = (path, side)
-        with self._lock:
-            if (found := self._kept.get(key)) is not None:
-                self._kept.move_to_end(key)
-                return found
-        image = read(self._content(path), self._stretch)
-        image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3)
-        file = io.BytesIO()
-        image.save(file, "PNG", compress_level=1)
-        self._keep(key, file.getvalue())
-        return file.getvalue()
-
-    def _keep(self, key: tuple[str, int], png: bytes) -> None:
-        with self._lock:
-            self._size += len(png) - len(self._kept.pop(key, b""))
-            self._kept[key] = png
-            while self._size > _KEPT:
-                _, oldest = self._kept.popitem(last=False)
-                self._size -= len(oldest)
+        if not _exists(path) and place_of(path, self._layout) is not None:
+            return _smaller(self._contained.png(path, row), side)
+        if (found := self._kept.get((path, side))) is None:
+            found = _png(read(self._content(path), self._stretch), side)
+            self._kept.add((path, side), found)
+        return found
 
     def _content(self, path: str) -> Content:
-        if Path(path).exists():
-            return path
-        if (bands := unbraced(path)) is not None:
-            return bands
-        container, mark, member = path.partition("#")
-        if not mark or container_kind(container) is None:
-            return path
-        if container_kind(container) != "archive":
-            raise ImageError("it is in a container; only members of zip and tar have a picture")
-        # An archive has one position in its file.
-        with self._archives:
-            if container not in self._readers:
-                self._readers[container] = _members(container)
-            return self._readers[container](member)
+        if not _exists(path) and "#" in path:
+            raise ImageError(
+                "missing: the file does not exist; for a stamp of a mosaic, give `review` the "
+                "--catalogue and the --size of `predict`"
+            )
+        is_container = container_kind(path) is not None and _exists(split_dataset(path)[0])
+        if is_container or self._layout.catalogue is not None:
+            raise ImageError("the row is about a whole container, not about an image")
+        bands = None if _exists(path) else unbraced(path)
+        return path if bands is None else bands
 
 
-def _members(container: str) -> Callable[[str], bytes]:
-    """A reader of the members of an archive, by their names."""
-    try:
-        if zipfile.is_zipfile(container):
-            archive = zipfile.ZipFile(container)
-            return lambda name: _unzipped(archive, name)
-        tar = tarfile.open(container, "r:")  # noqa: SIM115 - open as long as the program runs
-        places = {one.name: one for one in tar if one.isreg()}
-        return lambda name: _untarred(tar, places.get(name))
-    except (OSError, tarfile.TarError, zipfile.BadZipFile) as error:
-        raise ImageError(f"{container} cannot be read in any order: {error}") from error
+def _exists(path: str) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - never raises
 
 
-def _unzipped(archive: zipfile.ZipFile, name: str) -> bytes:
-    try:
-        info = archive.getinfo(name)
-    except KeyError as error:
-        raise ImageError("missing: the archive has no such member") from error
-    if info.file_size > MAX_BYTES:
-        raise ImageError("too large")
-    try:
-        return archive.read(info)
-    # zlib and lzma raise errors of their own for damaged data.
-    except Exception as error:
-        raise ImageError(f"damaged or truncated: {error}") from error
+def _png(image: Image.Image, side: int) -> bytes:
+    image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3)
+    file = io.BytesIO()
+    image.save(file, "PNG", compress_level=1)
+    return file.getvalue()
 
 
-def _untarred(archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> bytes:
-    if member is None:
-        raise ImageError("missing: the archive has no such member")
-    if member.size > MAX_BYTES:
-        raise ImageError("too large")
-    content = archive.extractfile(member)
-    assert content is not None  # noqa: S101 - a regular file has one
-    return content.read()
+def _smaller(png: bytes, side: int) -> bytes:
+    with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
+        return png if max(image.size) <= side else _png(image, side)

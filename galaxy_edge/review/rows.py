@@ -16,7 +16,7 @@ from galaxy_edge.outputs.resume import records
 from galaxy_edge.outputs.text import csv_text
 from galaxy_edge.results import PROBABILITY
 
-_TEXTS = ("id", "path", "status", "error", "label", "model", "model_sha256")
+_TEXTS = ("id", "path", "status", "error", "label", "model", "model_sha256", "sha256")
 _NUMBERS = ("score", "typicality", "threshold")
 #: Without these a file is no result of a run.
 _NEEDED = ("path", "status", "label", "score")
@@ -37,6 +37,7 @@ class Row:
         probabilities: of three or more classes, in the order of `Run.classes`; else empty.
         typicality: 0 to 1; None if the model computes none.
         threshold: of the decision; None if there is none.
+        sha256: of the input, hexadecimal; empty if it was not requested.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Row:
     probabilities: tuple[float, ...]
     typicality: float | None
     threshold: float | None
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ def _row(found: Mapping[str, Any], names: list[str]) -> Row:
         tuple(value for value in probabilities if value is not None),
         _number(found.get("typicality")),
         _number(found.get("threshold")),
+        _text(found.get("sha256")),
     )
 
 

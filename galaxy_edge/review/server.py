@@ -22,13 +22,13 @@ from starlette.routing import Route
 
 from galaxy_edge.errors import ImageError, UsageError
 from galaxy_edge.review.guard import App, guarded
-from galaxy_edge.review.pictures import Pictures
+from galaxy_edge.review.pictures import LARGEST, Pictures
 from galaxy_edge.review.review import Key, Review, Wanted
 
 #: Bytes of one request: labels for 100,000 rows take 2 MB.
 _LARGEST = 2**24
-#: Rows in one answer, and pixels of a picture.
-_MOST_ROWS, _MOST_PIXELS = 500, 1024
+#: Rows in one answer.
+_MOST_ROWS = 500
 _HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -75,15 +75,16 @@ def application(review: Review, pictures: Pictures) -> Starlette:
         numbers = [int(one) for one in request.query_params.get("numbers", "").split(",") if one]
         if len(numbers) > _MOST_ROWS or not all(0 <= one < len(review.rows) for one in numbers):
             raise UsageError(f"name at most {_MOST_ROWS} rows of this run")
+        pictures.expect([review.path(number) for number in numbers])
         return _json({"rows": [review.document(number) for number in numbers]})
 
     def picture(request: Request) -> Response:
         number = int(request.path_params["number"])
-        side = min(int(request.query_params.get("side", "256")), _MOST_PIXELS)
+        side = min(int(request.query_params.get("side", "256")), LARGEST)
         if not 0 <= number < len(review.rows) or side < 1:
             raise UsageError(f"there is no row {number}")
         try:
-            png = pictures.png(review.path(number), side)
+            png = pictures.png(review.path(number), side, review.rows[number][0])
         except ImageError as error:
             # Not a status of HTTP: it is what the page shows instead.
             return _json({"error": str(error)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,13 +13,26 @@ import pytest
 from galaxy_edge.inputs.label_file import labels_in
 from tests.browser.conftest import Tab
 from tests.conftest import encoded, galaxy
+from tests.galaxy_edge.inputs.containers.packing import tarred
 from tests.galaxy_edge.review.serving import Served, reviewing
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Route
 
 pytest.importorskip("starlette", reason="the extra `serve` is not installed")
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 COUNT = 130
 #: A name that would run if the page parsed it.
 HOSTILE = "<img src=x onerror=alert(1)>&\"'.png"
+
+#: The colour in the middle of an image.
+MIDDLE = """async (image) => {
+  await image.decode();
+  const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
+  const context = canvas.getContext("2d");
+  context.drawImage(image, 0, 0);
+  return [...context.getImageData(4, 4, 1, 1).data.slice(0, 3)];
+}"""
 
 
 def rows(*, seed: int = 0) -> list[dict[str, object]]:
@@ -195,3 +209,57 @@ def test_the_page_is_accessible_and_fits(
         page.wait_for_selector(f"{dialog}[open]")
         assert tab.accessibility() == []
         page.keyboard.press("Escape")
+
+
+def test_images_of_a_container_are_shown_beside_their_rows(tab: Tab, tmp_path: Path) -> None:
+    colours = {f"g{number}": (40 * number, 255 - 40 * number, 90) for number in range(6)}
+    files = {
+        f"{name}.png": encoded(np.full((9, 9, 3), colour, np.uint8))
+        for name, colour in colours.items()
+    }
+    (tmp_path / "night.tar.gz").write_bytes(tarred(files, "w:gz"))
+    lines = [
+        rows()[number]
+        | {"id": name, "path": f"night.tar.gz#{name}.png", "score": 0.5 + number / 20}
+        for number, name in enumerate(["g3", "g0", "g5", "gone", "g1", "g4", "g2"])
+    ]
+    # As if the archive had been packed anew since the run.
+    lines[5]["id"] = "another"
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with reviewing("a.jsonl", cwd=tmp_path) as served:
+        opened(tab, served)
+        expect(tab.page.locator(".card img")).to_have_count(5)
+        found = {
+            card.locator(".name").text_content(): card.locator("img").evaluate(MIDDLE)
+            for card in tab.page.locator(".card:has(img)").all()
+        }
+        assert found == {name: [*colours[name]] for name in ("g3", "g0", "g5", "g1", "g2")}
+        texts = tab.page.locator(".card .sky p").all_text_contents()
+        assert [text.partition(":")[0] for text in texts] == ["No picture"] * 2
+        assert "not found in the container" in texts[0]
+        assert "the row has the identifier another, and the container" in texts[1]
+        tab.page.keyboard.press("2")
+        shows(tab, "#count", "1 of 7 labelled, 1 changed")
+        assert labels_in(tmp_path / "labels.csv") == {"night.tar.gz#g3.png": "Real"}
+        assert tab.accessibility() == []
+        # An enlarged picture that comes late is not shown for the next row.
+        late: list[Route] = []
+        tab.page.route("**/picture/0?side=1024", lambda route: late.append(route))
+        tab.page.keyboard.press("Home")
+        tab.page.keyboard.press("z")
+        tab.page.wait_for_selector("#zoom-sky .wait")
+        tab.page.keyboard.press("ArrowRight")
+        tab.page.wait_for_selector("#zoom-sky img")
+        with tab.page.expect_response("**/picture/0?side=1024"):
+            late[0].continue_()
+        tab.page.wait_for_timeout(300)
+        assert tab.page.locator("#zoom-name").text_content() == "g0"
+        assert tab.page.locator("#zoom-sky img").evaluate(MIDDLE) == [*colours["g0"]]
+
+
+def test_a_picture_that_takes_long_is_announced(tab: Tab, served: Served) -> None:
+    tab.page.route("**/picture/**", lambda route: None)
+    tab.open(served.address)
+    tab.page.wait_for_selector(".sky .wait")
+    assert tab.page.locator("#card-0 .wait").text_content() == "Reading …"
+    assert tab.accessibility() == []

@@ -18,6 +18,7 @@ from galaxy_edge.inputs.tables import Columns
 
 if TYPE_CHECKING:
     from galaxy_edge.inputs.containers.labelled import LabelledContainer
+    from galaxy_edge.inputs.containers.mixed import MixedImages
 
 NetworkKind: TypeAlias = Literal["documented", "compact", "residual"]
 Augment: TypeAlias = Literal["documented", "exact", "none"]
@@ -186,6 +187,7 @@ class TrainConfig:
             them; None for labelled folders.
         container: how the container is read; None for a catalogue or folders.
         added: catalogues whose images are added, absolute paths; see `galaxy_edge.inputs.added`.
+        added_layout: how the containers are read that the catalogues name; None without options.
     """
 
     classes: tuple[str, ...] = ("Fake", "Real")
@@ -207,6 +209,7 @@ class TrainConfig:
     catalogue: Columns | None = None
     container: Layout | None = None
     added: tuple[str, ...] = ()
+    added_layout: Layout | None = None
 
     def __post_init__(self) -> None:
         check_classes(self.classes)
@@ -243,6 +246,14 @@ class TrainConfig:
         bands = self.preprocessing.stretch.bands
         return LabelledContainer(str(path), self.container, self.catalogue, bands)
 
+    def mixed_images(self) -> MixedImages | None:
+        """Reads the images of files and of added containers; None if there are no added labels."""
+        if not self.added:
+            return None
+        from galaxy_edge.inputs.containers.mixed import MixedImages  # noqa: PLC0415
+
+        return MixedImages(self.added_layout or Layout(), self.preprocessing.stretch.bands)
+
     def document(self) -> dict[str, Any]:
         """The configuration as JSON-ready values."""
         document = asdict(self) | {"preprocessing": preprocessing_document(self.preprocessing)}
@@ -257,6 +268,10 @@ class TrainConfig:
             document["added"] = list(self.added)
         else:
             del document["added"]
+        if self.added_layout is None:
+            del document["added_layout"]
+        else:
+            document["added_layout"] = self.added_layout.document()
         document["classes"] = list(self.classes)
         if self.network.kind == "documented":
             document["network"]["filters"] = list(self.network.filters)

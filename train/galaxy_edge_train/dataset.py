@@ -101,8 +101,9 @@ def load(
             else container.catalogue(config.classes)
         )
         root, listed, problems = catalogue.root, catalogue.splits, [*catalogue.problems]
-    if config.added:
-        joined = added.join(listed, [Path(path) for path in config.added], config.classes)
+    if (mixed := config.mixed_images()) is not None:
+        paths = [Path(path) for path in config.added]
+        joined = added.join(listed, paths, config.classes, mixed)
         listed, problems = joined.splits, [*problems, *joined.problems]
         print(
             f"galaxy-edge: added labels: {joined.relabelled:,} images of {name} and "
@@ -114,6 +115,7 @@ def load(
         problems = [problem for problem in problems if problem not in rows]
         for problem in rows:
             print(f"left out: {problem}", file=sys.stderr)
+    reader = container or mixed
     total = sum(map(len, listed.values()))
     splits: dict[Split, Loaded] = {}
     before = 0
@@ -125,7 +127,7 @@ def load(
             files,
             steps,
             partial(_report_progress, progress, before, total),
-            None if container is None else container.of(files),
+            None if reader is None else reader.of(files),
         )
         before += len(files)
     dataset = Dataset(root, config.classes, splits, None if container is None else container.path)

@@ -16,7 +16,7 @@ import fastavro
 
 from galaxy_edge.errors import ImageError, UsageError
 from galaxy_edge.inputs.bands import Bands
-from galaxy_edge.inputs.containers.layout import Layout
+from galaxy_edge.inputs.containers.layout import Layout, Only
 from galaxy_edge.inputs.content import check_file
 from galaxy_edge.inputs.kept import identifier
 from galaxy_edge.inputs.source import Source, Stamps
@@ -29,13 +29,19 @@ _IDENTIFIERS = ("candid", "diaSourceId")
 Alert = Mapping[str, Any]
 
 
-def packets(path: str, layout: Layout, bands: Bands | None = None) -> Iterator[Source]:  # noqa: ARG001
+def packets(
+    path: str,
+    layout: Layout,
+    bands: Bands | None = None,  # noqa: ARG001
+    only: Only = None,
+) -> Iterator[Source]:
     """The alerts of an Avro file, in its order.
 
     Args:
         path: the file.
         layout: which stamps are taken; columns are fields, such as ``candidate.magpsf``.
         bands: unused; a stamp has one band.
+        only: the alerts to return.
 
     Raises:
         ImageError: the file has no bytes, or contains no alert.
@@ -43,15 +49,18 @@ def packets(path: str, layout: Layout, bands: Bands | None = None) -> Iterator[S
     """
     check_file(Path(path))
     with Path(path).open("rb") as file:
-        yield from alerts(file, path, layout)
+        yield from alerts(file, path, layout, only)
 
 
-def alerts(file: IO[bytes] | bytes, path: str, layout: Layout) -> Iterator[Source]:
+def alerts(
+    file: IO[bytes] | bytes, path: str, layout: Layout, only: Only = None
+) -> Iterator[Source]:
     """The alerts in an Avro file that is open or in memory, as `packets`."""
     stream = io.BytesIO(file) if isinstance(file, bytes) else file
     place = -1
     for place, alert in enumerate(fastavro.reader(stream)):
-        yield _source(alert, f"{path}#{place}", layout)
+        if only is None or place in only:
+            yield _source(alert, f"{path}#{place}", layout)
     if place < 0:
         raise ImageError("no alert is in it")
 

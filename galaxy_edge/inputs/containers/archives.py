@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from galaxy_edge.errors import ImageError
 from galaxy_edge.inputs.bands import Bands
-from galaxy_edge.inputs.containers.layout import Layout
+from galaxy_edge.inputs.containers.layout import Layout, Only
 from galaxy_edge.inputs.containers.sidecars import (
     SUFFIXES,
     Member,
@@ -31,7 +31,7 @@ from galaxy_edge.inputs.containers.sidecars import (
     stem,
 )
 from galaxy_edge.inputs.content import MAX_BYTES, check_file
-from galaxy_edge.inputs.formats import container_kind, has_image_suffix
+from galaxy_edge.inputs.formats import container_kind, has_input_suffix
 from galaxy_edge.inputs.kept import identifier
 from galaxy_edge.inputs.source import Source
 
@@ -41,20 +41,29 @@ _BLOCK = 2**18
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 #: First bytes of a compressed tar.
 _COMPRESSIONS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+#: The content of an image that is not wanted, which its sidecar files need to find their own.
+_SKIPPED = ImageError("not read")
 #: Folders and prefixes of files that macOS adds.
 _HIDDEN = (".", "__MACOSX")
 
 
-def images(path: str, layout: Layout, bands: Bands | None = None) -> Iterator[Source]:  # noqa: ARG001
+def images(
+    path: str,
+    layout: Layout,
+    bands: Bands | None = None,  # noqa: ARG001
+    only: Only = None,
+) -> Iterator[Source]:
     """The images of an archive, in its order.
 
     Args:
         path: a tar, perhaps compressed with gzip, bzip2 or xz, or a zip.
         layout: columns, found in the JSON files.
         bands: unused; the decoder chooses among named bands.
+        only: names of the members to read; a name that comes twice is read twice.
 
     Raises:
-        ImageError: it contains no image.
+        ImageError: it contains no image, or none has a column. Not checked if only some members
+            are read.
         Exception: the archive is damaged; of a tar, the images before the damage come first.
     """
     check_file(Path(path))
@@ -65,15 +74,18 @@ def images(path: str, layout: Layout, bands: Bands | None = None) -> Iterator[So
         wanted = bool(layout.columns)
         found: Iterable[tuple[Member, list[Member]]]
         if is_zip:
-            found = _zip(file, wanted=wanted)
+            found = _zip(file, _names(only), wanted=wanted)
         else:
-            members = _tar(file, start, wanted=wanted)
+            members = _tar(file, start, _names(only), wanted=wanted)
             found = paired(members) if wanted else ((one, []) for one in members)
         count = 0
         missing = {*layout.columns}
         for image, sidecars in found:
-            yield from _sources(path, image, sidecars, layout, missing)
+            if image[1] is not _SKIPPED:
+                yield from _sources(path, image, sidecars, layout, missing)
             count += 1
+        if only is not None:
+            return
         if not count:
             raise ImageError("no image is in it: no member has the suffix of an image")
         if missing:
@@ -127,8 +139,20 @@ def _is_wanted(name: str, *, wanted: bool) -> bool:
     path = PurePosixPath(name)
     if any(part.startswith(_HIDDEN) and part != ".." for part in path.parts):
         return False
-    is_input = has_image_suffix(path.name) or container_kind(path.name) == "alerts"
-    return is_input or (wanted and path.suffix.lower() in SUFFIXES)
+    return has_input_suffix(path.name) or (wanted and path.suffix.lower() in SUFFIXES)
+
+
+def _is_skipped(name: str, names: frozenset[str] | None) -> bool:
+    """Whether a member is an image, or has alerts, that are not to be read."""
+    is_sidecar = PurePosixPath(name).suffix.lower() in SUFFIXES
+    return names is not None and name not in names and not is_sidecar
+
+
+def _names(only: Only) -> frozenset[str] | None:
+    """The members at some places; that of an alert is its number after the name of its member."""
+    if only is None:
+        return None
+    return frozenset(name for one in map(str, only) for name in (one, one.rpartition("#")[0]))
 
 
 def _too_large(size: int) -> ImageError:
@@ -152,19 +176,25 @@ class _Strict(tarfile.TarInfo):
             raise tarfile.ReadError(reason) from error
 
 
-def _tar(file: IO[bytes], start: bytes, *, wanted: bool) -> Iterator[Member]:
+def _tar(
+    file: IO[bytes], start: bytes, names: frozenset[str] | None, *, wanted: bool
+) -> Iterator[Member]:
     if start.startswith(b"(\xb5/\xfd"):
         raise ImageError("compressed with zstd, which is not supported; compress it with gzip")
     opener = next((one for first, one in _COMPRESSIONS.items() if start.startswith(first)), None)
     # read1 gives what comes before the damage; read would raise and lose it.
     stream = file if opener is None else SimpleNamespace(read=opener(file).read1)
-    with tarfile.open(fileobj=stream, mode="r|", bufsize=_BLOCK, tarinfo=_Strict) as archive:
+    # To find a few members of a file, the others are passed over.
+    mode: Any = "r:" if opener is None and names is not None else "r|"
+    with tarfile.open(fileobj=stream, mode=mode, bufsize=_BLOCK, tarinfo=_Strict) as archive:
         while (member := archive.next()) is not None:
             # The list of all members would grow with their number.
             archive.members.clear()  # type: ignore[attr-defined]
             if member.isdir() or not _is_wanted(member.name, wanted=wanted):
                 continue
-            if not member.isreg():
+            if _is_skipped(member.name, names):
+                yield member.name, _SKIPPED
+            elif not member.isreg():
                 yield member.name, ImageError("a link or a device, not a file; store the file")
             elif member.size > MAX_BYTES:
                 yield member.name, _too_large(member.size)
@@ -181,20 +211,24 @@ def _tar(file: IO[bytes], start: bytes, *, wanted: bool) -> Iterator[Member]:
                 )
 
 
-def _zip(file: IO[bytes], *, wanted: bool) -> Iterator[tuple[Member, list[Member]]]:
+def _zip(
+    file: IO[bytes], names: frozenset[str] | None, *, wanted: bool
+) -> Iterator[tuple[Member, list[Member]]]:
     with zipfile.ZipFile(file) as archive:
         infos = [
             info
             for info in archive.infolist()
-            if not info.is_dir() and _is_wanted(info.filename, wanted=wanted)
+            if not info.is_dir()
+            and _is_wanted(info.filename, wanted=wanted)
+            and not _is_skipped(info.filename, names)
         ]
         # Unlike in a tar, a sidecar file can be anywhere.
         others: dict[str, list[zipfile.ZipInfo]] = {}
         for info in infos:
-            if not has_image_suffix(info.filename):
+            if not has_input_suffix(info.filename):
                 others.setdefault(place(info.filename), []).append(info)
         for info in infos:
-            if has_image_suffix(info.filename):
+            if has_input_suffix(info.filename):
                 beside = [others[one] for one in places(info.filename) if one in others]
                 sidecars = [(some[0].filename, _only(archive, some)) for some in beside]
                 yield (info.filename, _unzipped(archive, info)), sidecars

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from galaxy_edge.errors import ImageError
-from galaxy_edge.inputs.containers.layout import Layout
+from galaxy_edge.inputs.containers.layout import Layout, Only, rows_within
 from galaxy_edge.inputs.kept import identifier
 from galaxy_edge.inputs.source import Source, Stamp
 
@@ -34,7 +34,9 @@ _NARROW = 4
 Group = Mapping[str, Any]
 
 
-def images(path: str, root: Group, dataset: str | None, layout: Layout) -> Iterator[Source]:
+def images(
+    path: str, root: Group, dataset: str | None, layout: Layout, only: Only = None
+) -> Iterator[Source]:
     """The images of an array, a few at a time.
 
     Args:
@@ -42,6 +44,7 @@ def images(path: str, root: Group, dataset: str | None, layout: Layout) -> Itera
         root: its content.
         dataset: the array, with the groups before it; None to take the only one with images.
         layout: the arrays with identifiers and other columns.
+        only: the rows to read.
 
     Raises:
         ImageError: there is no such array, or its shape or that of a column is wrong.
@@ -58,11 +61,13 @@ def images(path: str, root: Group, dataset: str | None, layout: Layout) -> Itera
         path = f"{path}:{name}"
     step = _step(array)
     for start in range(0, count, step):
+        if not (wanted := rows_within(only, start, min(start + step, count))):
+            continue
         block = _block(array, start, min(start + step, count))
         rows = {column: values[start : start + step] for column, values in columns.items()}
-        for place, pixels in enumerate(block):
+        for place in (number - start for number in wanted):
             row = {column: values[place] for column, values in rows.items()}
-            key, content = None, pixels
+            key, content = None, (pixels := block[place])
             try:
                 if ids is not None:
                     key = identifier(row[ids])

@@ -61,22 +61,7 @@ class LabelledContainer:
         Args:
             files: some of `catalogue`, in the order of the container.
         """
-        waiting = deque(file.path for file in files)
-        wanted = {*waiting}
-        fault: Source | None = None
-        for source in self.sources():
-            path = Path(str(source.path))
-            if path not in wanted:
-                fault = source if isinstance(source.content, ImageError) else fault
-                continue
-            while waiting and waiting[0] != path:
-                yield _missing(waiting.popleft(), fault)
-            if waiting:
-                yield source
-                waiting.popleft()
-                fault = None
-        for path in waiting:
-            yield _missing(path, fault)
+        return in_order(self.sources(), files)
 
     def catalogue(self, classes: Sequence[str] | None = None) -> Catalogue:
         """Read all labels: see `galaxy_edge.inputs.catalogue.read`.
@@ -102,10 +87,30 @@ class LabelledContainer:
         fault = None
         if isinstance(source.content, ImageError) and not label:
             fault = str(source.content)
-        digest = None if columns.split is not None else _digest(source)
+        sha256 = None if columns.split is not None else digest(source)
         path = str(source.path)
         origin = "" if columns.source is None else text(source.kept[columns.source]).strip()
-        return Entry(path, Path(path), label, split, digest, fault, origin)
+        return Entry(path, Path(path), label, split, sha256, fault, origin)
+
+
+def in_order(sources: Iterable[Source], files: Iterable[LabelledFile]) -> Iterator[Source]:
+    """The image of each file, in order: see `LabelledContainer.of`."""
+    waiting = deque(file.path for file in files)
+    wanted = {*waiting}
+    fault: Source | None = None
+    for source in sources:
+        path = Path(str(source.path))
+        if path not in wanted:
+            fault = source if isinstance(source.content, ImageError) else fault
+            continue
+        while waiting and waiting[0] != path:
+            yield _missing(waiting.popleft(), fault)
+        if waiting:
+            yield source
+            waiting.popleft()
+            fault = None
+    for path in waiting:
+        yield _missing(path, fault)
 
 
 def _missing(path: Path, fault: Source | None) -> Source:
@@ -113,7 +118,8 @@ def _missing(path: Path, fault: Source | None) -> Source:
     return Source(ImageError(f"missing: the container no longer has it{why}"), path=str(path))
 
 
-def _digest(source: Source) -> str | None:
+def digest(source: Source) -> str | None:
+    """SHA-256 of an image of a container, hexadecimal, as in its row; None if it has none."""
     if isinstance(source.content, bytes):
         return hashlib.sha256(source.content).hexdigest()
     if isinstance(source.content, Stamps):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -10,6 +10,10 @@ from typing import Any, Literal, TypeAlias
 from galaxy_edge.errors import UsageError
 from galaxy_edge.inputs.formats import container_kind
 from galaxy_edge.inputs.tables import Columns
+
+#: The places of a container that are wanted, as they follow the # of a path: numbers of rows, or
+#: names of members. None for all.
+Only: TypeAlias = frozenset[int | str] | None
 
 #: Stamps of an alert.
 Cutout: TypeAlias = Literal["science", "template", "difference", "triplet"]
@@ -80,6 +84,13 @@ def layout_from(document: Mapping[str, Any]) -> Layout:
     if values["catalogue"] is not None:
         values["catalogue"] = Path(values["catalogue"])
     return Layout(**values)
+
+
+def rows_within(only: Only, start: int, end: int) -> Sequence[int]:
+    """The wanted ones of the rows from ``start`` to before ``end``, in order."""
+    if only is None:
+        return range(start, end)
+    return sorted(row for row in only if isinstance(row, int) and start <= row < end)
 
 
 def is_container(path: str, layout: Layout) -> bool:

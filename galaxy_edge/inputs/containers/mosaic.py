@@ -22,7 +22,7 @@ from astropy.nddata import NoOverlapError, PartialOverlapError, overlap_slices
 from galaxy_edge.errors import ImageError
 from galaxy_edge.inputs import cubes, fits, scaling
 from galaxy_edge.inputs.bands import Bands, braced
-from galaxy_edge.inputs.containers.layout import Layout
+from galaxy_edge.inputs.containers.layout import Layout, Only, rows_within
 from galaxy_edge.inputs.containers.positions import Catalogue, coordinates
 from galaxy_edge.inputs.content import Opened
 from galaxy_edge.inputs.kept import identifier
@@ -90,7 +90,10 @@ class _Band:
 
 
 def stamps(
-    path: str | tuple[str, str, str], layout: Layout, bands: Bands | None = None
+    path: str | tuple[str, str, str],
+    layout: Layout,
+    bands: Bands | None = None,
+    only: Only = None,
 ) -> Iterator[Source]:
     """The stamps of a mosaic, in the order of the catalogue.
 
@@ -98,6 +101,7 @@ def stamps(
         path: the mosaic, perhaps with an extension; or its three bands, red, green and blue.
         layout: the catalogue and the size of a stamp.
         bands: names of the planes for red, green and blue, if the mosaic is a cube.
+        only: the rows of the catalogue to cut.
 
     Raises:
         UsageError: the catalogue cannot be read.
@@ -115,10 +119,15 @@ def stamps(
             _Band(stream, extension, stack)
             for stream, extension in zip(content.streams, content.extensions, strict=True)
         ]
-        place = 0
-        for rows in catalogue.blocks():
-            positions = [catalogue.places(rows, image.wcs) for image in images]
-            for number, row in enumerate(rows):
+        end = 0
+        for block in catalogue.blocks():
+            start, end = end, end + len(block)
+            if not (wanted := rows_within(only, start, end)):
+                continue
+            # Of the whole block, since a fit of several positions may end with other digits.
+            positions = [catalogue.places(block, image.wcs) for image in images]
+            for place in wanted:
+                number, row = place - start, block[place - start]
                 key: str | None = None
                 found: Stamp | ImageError
                 try:
@@ -133,7 +142,6 @@ def stamps(
                     found = error
                 kept = {name: row[name] for name in layout.keep}
                 yield Source(found, key, f"{name}#{place}", kept)
-                place += 1
 
 
 def _new(images: Sequence[_Band]) -> tuple[str, ...]:

@@ -9,13 +9,13 @@ from typing import Any, TypeAlias
 
 from galaxy_edge.errors import ImageError, UsageError
 from galaxy_edge.inputs.bands import Bands, braced
-from galaxy_edge.inputs.containers.layout import Layout
+from galaxy_edge.inputs.containers.layout import Layout, Only
 from galaxy_edge.inputs.formats import container_kind
 from galaxy_edge.inputs.paths import sources
 from galaxy_edge.inputs.source import Source, Stamp, Stamps
 
-#: Path, layout and bands -> sources.
-Reader: TypeAlias = Callable[[Any, Layout, Bands | None], Iterator[Source]]
+#: Path, layout, bands and wanted places -> sources.
+Reader: TypeAlias = Callable[[Any, Layout, Bands | None, Only], Iterator[Source]]
 
 #: Bytes.
 _MOST_WAITING = 2**28
@@ -25,7 +25,10 @@ _EXTRAS = {"mosaic": "fits", "archive": "alerts"}
 
 
 def members(
-    path: str | tuple[str, str, str], layout: Layout | None = None, bands: Bands | None = None
+    path: str | tuple[str, str, str],
+    layout: Layout | None = None,
+    bands: Bands | None = None,
+    only: Only = None,
 ) -> Iterator[Source]:
     """The images of a container, in its order.
 
@@ -38,6 +41,7 @@ def members(
         path: the container; or the three files of a mosaic, red, green and blue.
         layout: how it is read.
         bands: names of the bands for red, green and blue, of a mosaic that is a cube.
+        only: the places to read; what lies between them is skipped where the format allows it.
 
     Raises:
         UsageError: an option is missing or wrong, or a package is not installed.
@@ -47,7 +51,7 @@ def members(
     kind = container_kind(name) if layout.catalogue is None else "mosaic"
     count = 0
     try:
-        for source in _reader(str(kind))(path, layout, bands):
+        for source in _reader(str(kind))(path, layout, bands, only):
             yield source
             count += 1
     except (UsageError, MemoryError):

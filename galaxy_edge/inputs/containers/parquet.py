@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from galaxy_edge.errors import ImageError, UsageError
 from galaxy_edge.inputs.bands import Bands
 from galaxy_edge.inputs.containers.cells import Contents, contents, fields
-from galaxy_edge.inputs.containers.layout import Layout
+from galaxy_edge.inputs.containers.layout import Layout, Only, rows_within
 from galaxy_edge.inputs.content import check_file
 from galaxy_edge.inputs.kept import identifier
 from galaxy_edge.inputs.source import Content, Source
@@ -29,7 +29,12 @@ _ROWS = 32
 _BUFFER = 2**20
 
 
-def rows(path: str, layout: Layout, bands: Bands | None = None) -> Iterator[Source]:  # noqa: ARG001
+def rows(
+    path: str,
+    layout: Layout,
+    bands: Bands | None = None,  # noqa: ARG001
+    only: Only = None,
+) -> Iterator[Source]:
     """The images of a Parquet file, row by row.
 
     A row group that is damaged gives one source for the rest of its rows.
@@ -38,6 +43,7 @@ def rows(path: str, layout: Layout, bands: Bands | None = None) -> Iterator[Sour
         path: the file.
         layout: its columns.
         bands: unused; the decoder chooses among named bands.
+        only: the rows to read; row groups without any are skipped.
 
     Raises:
         UsageError: the layout names no column of images.
@@ -64,19 +70,24 @@ def rows(path: str, layout: Layout, bands: Bands | None = None) -> Iterator[Sour
         start = 0
         for group in range(file.num_row_groups):
             end = start + file.metadata.row_group(group).num_rows
+            if not rows_within(only, start, end):
+                start = end
+                continue
             batches = file.iter_batches(
                 _ROWS, row_groups=[group], columns=[*used, *layout.columns], use_threads=False
             )
             while start < end:
                 try:
                     batch = next(batches)
+                    wanted = rows_within(only, start, start + len(batch))
                     found = sources(
                         batch, contents(batch.column(image)), layout, _places(path, start)
                     )
                 except (OSError, StopIteration, pa.ArrowException) as error:
                     yield _lost(path, start, end - 1, error, layout)
                     break
-                yield from found
+                if wanted:
+                    yield from (one for row, one in enumerate(found, start) if row in wanted)
                 start += len(batch)
             start = end
 

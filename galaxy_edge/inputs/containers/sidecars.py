@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
 from galaxy_edge.errors import ImageError
-from galaxy_edge.inputs.formats import has_image_suffix
+from galaxy_edge.inputs.formats import has_image_suffix, has_input_suffix
 
 #: Suffixes of sidecar files.
 SUFFIXES = (".json", ".cls", ".txt")
@@ -53,7 +53,7 @@ def paired(members: Iterable[Member]) -> Iterator[tuple[Member, list[Member]]]:
             names.clear()
             current = sample
         names.append(place(name))
-        if has_image_suffix(name):
+        if has_input_suffix(name):
             images.append((name, content))
             yield from _released(images, found, keep=_HELD)
             continue

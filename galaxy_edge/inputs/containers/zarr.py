@@ -14,12 +14,17 @@ import zarr
 from galaxy_edge.errors import ImageError
 from galaxy_edge.inputs.bands import Bands
 from galaxy_edge.inputs.containers import arrays
-from galaxy_edge.inputs.containers.layout import Layout
+from galaxy_edge.inputs.containers.layout import Layout, Only
 from galaxy_edge.inputs.formats import split_dataset
 from galaxy_edge.inputs.source import Source
 
 
-def images(path: str, layout: Layout, bands: Bands | None = None) -> Iterator[Source]:  # noqa: ARG001
+def images(
+    path: str,
+    layout: Layout,
+    bands: Bands | None = None,  # noqa: ARG001
+    only: Only = None,
+) -> Iterator[Source]:
     """The images of ``cube.zarr:images``, as `arrays.images`.
 
     A store may also be one array without a group.
@@ -35,4 +40,4 @@ def images(path: str, layout: Layout, bands: Bands | None = None) -> Iterator[So
         raise ImageError(f"not a Zarr store: {error}") from error
     if isinstance(root, zarr.Array):
         root, dataset = {"": root}, ""
-    yield from arrays.images(path, root, dataset, layout)
+    yield from arrays.images(path, root, dataset, layout, only)

@@ -16,11 +16,11 @@ from galaxy_edge.inputs.containers.opening import bounded, members
 from galaxy_edge.inputs.formats import (
     container_kind,
     has_image_suffix,
+    has_input_suffix,
     split_dataset,
     split_extension,
 )
 from galaxy_edge.inputs.listing import is_partition
-from galaxy_edge.inputs.paths import is_listed
 from galaxy_edge.inputs.source import Source
 from galaxy_edge.survey.cloud.bucket import CONCURRENCY, bucket
 from galaxy_edge.survey.cloud.urls import Url, is_pattern, is_url, literal_start, matches
@@ -178,7 +178,7 @@ def _below(place: Url, *, recursive: bool, partitioned: bool) -> Iterator[str]:
         if partitioned:
             is_input = is_partition(name)
         else:
-            is_input = is_listed(name) and (recursive or len(parts) == 1)
+            is_input = has_input_suffix(name) and (recursive or len(parts) == 1)
             is_input = is_input and not any(one.startswith(".") for one in parts)
         if is_input:
             yield key

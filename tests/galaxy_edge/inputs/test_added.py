@@ -91,7 +91,7 @@ def test_every_row_that_cannot_be_used_is_named(root: Path, tmp_path: Path) -> N
     first, second, third = join(scan(root, CLASSES)[0], [table], CLASSES).problems
     assert first == f"row 1 of {table}: gone.png: there is no such file"
     assert second == f"row 2 of {table}: {new}: Star is not one of the classes (Fake, Real)"
-    assert "an image in a container cannot be named here" in third
+    assert "night.tar#m51.png: not found in the container" in third
     with pytest.raises(UsageError, match="no column"):
         (tmp_path / "b.csv").write_text("file,type\na,b\n")
         join({}, [tmp_path / "b.csv"], CLASSES)

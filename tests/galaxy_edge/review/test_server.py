@@ -18,6 +18,7 @@ from PIL import Image
 
 from galaxy_edge.inputs.label_file import labels_in
 from tests.conftest import encoded, galaxy
+from tests.galaxy_edge.inputs.containers.kinds import KINDS
 from tests.galaxy_edge.review.serving import Served, reviewing
 
 pytest.importorskip("starlette", reason="the extra `serve` is not installed")
@@ -201,6 +202,27 @@ def test_a_signal_ends_it_with_its_code(
         err = running.process.stderr.read()
     assert "Traceback" not in err
     assert err.endswith("l.csv has 1 label\n")
+
+
+def test_a_mosaic_needs_the_options_of_predict(tmp_path: Path, cli: Cli) -> None:
+    folder = tmp_path / "sky"
+    folder.mkdir()
+    packed = KINDS["mosaic"](folder, ["a", "b", "c"])
+    line = {"status": "ok", "label": "Real", "score": 0.9, "threshold": 0.5, "model": "m"}
+    rows = [line | {"id": one, "path": f"a.fits#{n}"} for n, one in enumerate("abc")]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = ("rows.jsonl", "--images", "sky", "--classes", "Fake,Real")
+    options = ("--catalogue", "sky/positions.csv", "--size", 12, "--id-column", "name")
+    with reviewing(*words, *options, cwd=tmp_path) as running:
+        for number, expected in enumerate(packed.looks):
+            content = running.ask(f"picture/{number}")[2]
+            with Image.open(io.BytesIO(content)) as image:
+                assert np.array_equal(np.asarray(image), expected)
+    with reviewing(*words, cwd=tmp_path) as running:
+        assert "--catalogue" in running.get("picture/0")["error"]
+    code, _, err = cli("review", tmp_path / "rows.jsonl", "--size", "12")
+    assert code == 2
+    assert "--catalogue" in err
 
 
 def test_a_browser_is_given_an_address_that_works_once(folder: Path, tmp_path: Path) -> None:

@@ -110,6 +110,18 @@ def test_folders_and_archives_of_packets(ztf: Path, tmp_path: Path, cli: Cli, mo
     assert [row["id"] for row in rows(out)] == [row["id"] for row in found[:3]]
 
 
+@pytest.mark.parametrize("suffix", ["tar.gz", "zip"])
+def test_alerts_in_an_archive_have_columns(ztf: Path, tmp_path: Path, suffix: str):
+    from tests.galaxy_edge.inputs.containers.packing import packed
+
+    packets = {f"{number}.avro": ztf.read_bytes() for number in range(2)}
+    night = packed(tmp_path / f"night.{suffix}", packets)
+    found = list(inputs.open(night, id_column="objectId", keep=["candidate.magpsf"]))
+    assert [one.id for one in found] == ["ZTF1", "ZTF2", "ZTF3"] * 2
+    assert [one.path for one in found[3:]] == [f"{night}#1.avro#{number}" for number in range(3)]
+    assert found[0].kept == {"candidate.magpsf": 18.5}
+
+
 def test_damage_comes_after_the_alerts_before_it(tmp_path: Path):
     import fastavro
 
