@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import re
-import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,12 +12,13 @@ import pytest
 
 from galaxy_edge.inputs.label_file import labels_in
 from tests.conftest import TINY, encoded, galaxy, make_data
+from tests.following import commands_in, follow
 from tests.galaxy_edge.review.serving import reviewing
+from tests.pages import steps
 
 pytest.importorskip("starlette", reason="the extra `serve` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
 Cli = Callable[..., tuple[int, str, str]]
-PAGE = (Path(__file__).parents[1] / "docs" / "review.md").read_text(encoding="utf-8")
 #: What is added to a command of the page, so that it takes seconds.
 SHORT = {
     "train": [*TINY, "--epochs", "1", "--augment", "none", "--quiet"],
@@ -45,17 +44,13 @@ def folder(tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_loop_of_the_page_runs(folder: Path, cli: Cli) -> None:
     ran = []
-    for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL):
-        for command in block.splitlines():
-            program, *words = shlex.split(command, comments=True)
-            if program != "galaxy-edge":
-                continue
-            ran.append(words[0])
-            if words[0] == "review":
-                _review(words[1:], folder)
-            else:
-                code, _, err = cli(*words, *SHORT[words[0]])
-                assert code == 0, f"{command}: {err}"
+    for step in steps("docs/review.md"):
+        (words,) = commands_in(step.text)
+        ran.append(words[0])
+        if words[0] == "review":
+            _review(words[1:], folder)
+        else:
+            follow([step], cli, SHORT)
     assert ran == ["predict", "review", "train", "export", "evaluate", "predict", "review"]
     data = json.loads(Path("runs/second/data.json").read_text())
     trained = {Path(item["path"]).name: item["label"] for item in data["files"]["Train"]}
