@@ -16,7 +16,7 @@ from tests.pages import Step
 
 Cli = Callable[..., tuple[int, str, str]]
 #: The other programs that a line may use. Any other is "not found", which fails the test.
-PROGRAMS = ("cat", "cp", "find", "jq", "mkdir", "rm", "taskset")
+PROGRAMS = ("cp", "env", "find", "jq", "mkdir", "rm", "taskset")
 NOTES = 'printf "%s\\0" "$@" >>"$WORDS"; printf "\\n\\0" >>"$WORDS"'
 
 
@@ -41,6 +41,10 @@ def shell(line: str, program: str, **environment: str) -> subprocess.CompletedPr
         ours = Path(name, "galaxy-edge")
         ours.write_text(f"#!{shutil.which('bash')}\n{program}\n")
         ours.chmod(0o755)
+        # The tools of the repository begin with this interpreter.
+        python = Path(name, "python3")
+        python.write_text(f'#!{shutil.which("bash")}\nexec {sys.executable} "$@"\n')
+        python.chmod(0o755)
         for other in PROGRAMS:
             if (found := shutil.which(other)) is not None:
                 Path(name, other).symlink_to(found)

@@ -2,7 +2,7 @@
 
 `steps` gives a test what a page tells people to run, and the test runs all of it.
 test_every_command.py finds the calls of `steps` by reading the tests, and fails for a line of the
-site that no call takes. not_run.toml lists the lines that nothing here can run, each with the reason.
+site that no call takes. not_run.toml lists the lines that nothing here can run, and the reasons.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def rows_in(path: str) -> list[dict]:
 def test_classification(folder: Path, cli: Cli):
     for night in ("night-1", "night-2"):
         shutil.copytree("cutouts", night)
-    whole, pattern, mine, listed = steps("docs/classify.md", "Classification")
+    whole, pattern, mine, _ = steps("docs/classify.md", "Classification")
     (done,) = follow([whole], cli)
     assert len(done.out.splitlines()) == 1 + 9, "the folder and its subfolder"
     (done,) = follow([pattern], cli)
@@ -58,13 +59,29 @@ def test_classification(folder: Path, cli: Cli):
     ]
     (done,) = follow([mine], cli)
     assert len(done.out.splitlines()) == 1 + 7
+
+
+def test_a_list_of_paths_and_a_filter_of_rows(folder: Path, cli: Cli):
     if shutil.which("jq") is None:
         pytest.skip("this machine has no jq")
+    *_, listed = steps("docs/classify.md", "Classification")
     done = really(listed.text)
-    assert done.returncode == 0, done.stderr
-    assert sorted(json.loads(line) for line in done.stdout.splitlines()) == [
-        "./cutouts/noise.jpg", "./night-1/noise.jpg", "./night-2/noise.jpg",
-    ]  # fmt: skip
+    # Noise has a high score and no label, so the filter must not find it.
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    follow([replace(listed, text="galaxy-edge predict cutouts/noise.jpg -o noise.jsonl")], cli)
+    assert rows_in("noise.jsonl")[0]["score"] > 0.9
+
+
+def test_a_list_of_paths_on_real_galaxies(shared: Path, folder: Path):
+    if shutil.which("jq") is None:
+        pytest.skip("this machine has no jq")
+    *_, listed = steps("docs/classify.md", "Classification")
+    for number, path in enumerate(sorted((shared / "skyserver").iterdir())[:9]):
+        shutil.copy(path, folder / f"{number}.jpg")
+    done = really(listed.text)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(found) > 5
+    assert {*found} <= {f"./{number}.jpg" for number in range(9)}
 
 
 def test_large_and_long_jobs(folder: Path, cli: Cli):
