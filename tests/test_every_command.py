@@ -50,6 +50,13 @@ def test_a_new_command_on_any_page_is_noticed(tmp_path: Path, language: str):
     assert [line.partition(":")[0] for line in forgotten(tmp_path)] == pages.pages()
 
 
+def test_the_pages_are_those_of_the_site(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(ROOT / "docs" / "site")
+    staging = import_module("staging")
+    found = [path.relative_to(ROOT).as_posix() for path in staging.pages()]
+    assert pages.pages() == [*found, "docs/site/front.md"]
+
+
 def test_a_reason_is_for_a_line_that_exists_and_that_no_test_runs():
     every = {
         (step.page, step.name): step for page in pages.pages() for step in pages.everything(page)

@@ -26,8 +26,8 @@ SHORT = {
 }  # fmt: skip
 #: Folder to its number of images. tools/test-sets takes gz2 from its 1,195th image on for Test/.
 COLLECTIONS = {
-    "skyserver": 100, "gz2": 1197, "galaxyzoo_sdss": 2, "other-survey/hsc": 2, "other-survey/hst": 2,
-    "fits/sdss_r": 2, "galaxies64/Train/Fake": 4, "galaxies64/Valid/Fake": 4,
+    "skyserver": 100, "gz2": 1197, "galaxyzoo_sdss": 2, "other-survey/hsc": 2,
+    "other-survey/hst": 2, "fits/sdss_r": 2, "galaxies64/Train/Fake": 4, "galaxies64/Valid/Fake": 4,
     "galaxies64/Valid/Real": 4, "unseen/Real/gz2_other": 2, "unseen/Real/hsc_of_wgan": 2,
     "unseen/Real/hsc_of_ddpm": 2, "unseen/Fake/wgan_hsc": 2, "unseen/Fake/ddpm_hsc": 2,
     "unseen/Fake/cvae": 2, "unseen/Fake/dcgan": 2, "unseen/Fake/lsgan": 2, "unseen/Fake/vae": 2,

@@ -17,7 +17,7 @@ from tests.pages import steps
 
 pytest.importorskip("tensorflow", reason="the extra `train` is not installed")
 Cli = Callable[..., tuple[int, str, str]]
-#: What is added to a command of a page, so that it takes seconds and passes after so little training.
+#: What is added to a command, so that it takes seconds and passes after so little training.
 SHORT = {
     "synthesize": ["--size", "16", "--train", "12", "--valid", "12", "--epochs", "1", "-q"],
     "train": ["--epochs", "1", "--image-size", "16", "--batch-size", "16", "-q"],
@@ -55,10 +55,11 @@ def test_training(folder: Path, cli: Cli):
     with Path("types.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("file", "type"), *images])
     first, resumed, *others = steps("docs/train.md", "Training")
-    (done,) = follow([first], cli, SHORT)
+    follow([first], cli, SHORT)
     files = {
         "model.keras", "model.h5", "config.json", "data.json", "epochs.csv", "batches.csv",
-        "metrics.json", "batch_accuracy.png", "epoch_accuracy.png", "epoch_loss.png", "confusion.png",
+        "metrics.json", "batch_accuracy.png", "epoch_accuracy.png", "epoch_loss.png",
+        "confusion.png",
     }  # fmt: skip
     assert {path.name for path in Path("runs/mine").iterdir()} >= files
     # A kill leaves a folder of this name.
