@@ -22,17 +22,21 @@ CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
     "optional-dependencies"
 ]
-TEST_FILES = sorted(TESTS.rglob("test_*.py"))
+
+
+@cache
+def run() -> frozenset[tuple[str, str]]:
+    """The keys of all steps that tests run."""
+    return frozenset(pages.run_by(sorted(TESTS.rglob("test_*.py"))))
 
 
 def forgotten(root: Path = ROOT) -> list[str]:
     """The lines and blocks that no test runs and that have no reason."""
-    run = pages.run_by(TEST_FILES)
     return [
         f"{page}: {step.section}: {step.key[1]}"
         for page in pages.pages(root)
         for step in pages.everything(page, root)
-        if pages.must_run(step) and step.key not in run and not pages.has_a_reason(step)
+        if pages.must_run(step) and step.key not in run() and not pages.has_a_reason(step)
     ]
 
 
@@ -61,10 +65,9 @@ def test_a_reason_is_for_a_line_that_exists_and_that_no_test_runs():
     every = {
         (step.page, step.name): step for page in pages.pages() for step in pages.everything(page)
     }
-    run = pages.run_by(TEST_FILES)
     for place, group in pages.not_run().items():
         assert place in every, f"{place} is gone: remove it from not_run.toml"
-        assert every[place].key not in run, f"a test runs {place}: remove it from not_run.toml"
+        assert every[place].key not in run(), f"a test runs {place}: remove it from not_run.toml"
         assert group["reason"]
         assert group.get("ci", "") in CI, f"{place}: .ci/run has no such line"
 
