@@ -117,6 +117,16 @@ def typical_file(run_folder: Path) -> Path:
     return output
 
 
+@pytest.fixture
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reconstructions by two autoencoders of a few steps each: no option makes it shorter."""
+    from galaxy_edge_train.generators import autoencoder
+    from galaxy_edge_train.synthesis.fakes import reconstruction
+
+    monkeypatch.setattr(reconstruction, "AUTOENCODERS", 2)
+    monkeypatch.setattr(autoencoder, "STEPS", (8, 12))
+
+
 def galaxy_edge_in_process(*arguments: object) -> int:
     """Run the command line in this process and return its exit code."""
     from galaxy_edge.cli import main

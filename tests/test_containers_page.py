@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import importlib.util
 import json
-import re
-import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,13 +15,25 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from tests.conftest import encoded, galaxy
+from tests.following import follow, run
+from tests.pages import steps
 
 Cli = Callable[..., tuple[int, str, str]]
-PAGE = (Path(__file__).parents[1] / "docs" / "containers.md").read_text(encoding="utf-8")
 #: What is added to a command of the page, so that it takes seconds.
 SHORT = {
-    "train": ["--image-size", "16", "--epochs", "1", "--filters", "4,4", "--dense-units", "4"],
-    "evaluate": ["--bootstrap", "20"],
+    "predict": ["--quiet"],
+    "train": [
+        "--image-size",
+        "16",
+        "--epochs",
+        "1",
+        "--filters",
+        "4,4",
+        "--dense-units",
+        "4",
+        "-q",
+    ],
+    "evaluate": ["--bootstrap", "20", "--quiet"],
 }
 COUNT = 60
 
@@ -92,32 +102,28 @@ def test_the_scripts_and_commands_of_the_page_run(folder: Path, cli: Cli):
     ids = [row["object_id"] for row in table]
     names = [f"cutouts/{Path(row['file']).stem}" for row in table]
     has_zarr = importlib.util.find_spec("zarr") is not None
+    page = steps("docs/containers.md")
+    introduction = [step for step in page if step.section == "Containers and catalogues"]
     ran = []
-    # The introduction repeats the commands of the sections.
-    sections = PAGE.partition("## Rows")[2]
-    for language, block in re.findall(r"```(python|sh)\n(.*?)```", sections, re.DOTALL):
-        if "zarr" in block and not has_zarr:
+    for step in page[len(introduction) :]:
+        if "zarr" in step.text and not has_zarr:
             continue
-        if language == "python":
-            exec(compile(block, "containers.md", "exec"), {})  # noqa: S102 - our own page
-            continue
-        for command in block.splitlines():
-            _, name, *words = shlex.split(command)
-            code, out, err = cli(name, *words, *SHORT.get(name, []), "--quiet")
-            ran.append((name, words[0]))
-            if words[0] == "mosaic.fits":
-                assert code == 1, "one position is at the edge"
-                rows = rows_in(out)
+        for done in run(step, cli, SHORT):
+            name, source, *_ = done.words
+            ran.append((name, source))
+            if source == "mosaic.fits":
+                assert done.code == 1, "one position is at the edge"
+                rows = rows_in(done.out)
                 assert [row["id"] for row in rows] == ["G0", "G1", "G2", "G3"]
                 failed = [row["status"] == "error" for row in rows]
                 assert failed == [False, False, False, True]
                 assert "off the edge" in rows[3]["error"]
-            else:
-                assert code == 0, f"{command}: {err}"
-            if words[0] == "cutouts.zip":
-                assert [row["id"] for row in rows_in(out)] == names
-            elif name == "predict" and words[0] != "mosaic.fits":
-                rows = rows_in(out)
+                continue
+            assert done.code == 0, f"{step.text}: {done.err}"
+            if source == "cutouts.zip":
+                assert [row["id"] for row in rows_in(done.out)] == names
+            elif name == "predict":
+                rows = rows_in(done.out)
                 assert [row["id"] for row in rows] == ids
                 assert all(float(row["ra"]) < 90 for row in rows)
     zarr = [("predict", "cube.zarr:images")] * has_zarr
@@ -127,6 +133,16 @@ def test_the_scripts_and_commands_of_the_page_run(folder: Path, cli: Cli):
         ("train", "cutouts.parquet"), ("train", "cube.h5:images"), ("evaluate", "shard.tar"),
     ]  # fmt: skip
     assert (folder / "runs" / "cube" / "model.keras").exists()
+    # The introduction has the sources of the sections, and writes files.
+    *containers, mosaic = introduction
+    follow(containers, cli, SHORT)
+    for name in ("rows.csv", "rows.jsonl"):
+        assert [row["id"] for row in rows_in((folder / name).read_text())] == ids
+    assert (folder / "verdicts.parquet").exists()
+    (done,) = run(mosaic, cli, SHORT)
+    stamps = rows_in((folder / "stamps.csv").read_text())
+    # These positions are elsewhere on the sky.
+    assert (done.code, [row["status"] for row in stamps]) == (1, ["error"] * COUNT)
 
 
 @pytest.mark.filterwarnings("ignore::astropy.wcs.FITSFixedWarning")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
+import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +14,11 @@ from astropy.io import fits
 from astropy.table import Table
 
 from tests.conftest import encoded, galaxy
+from tests.following import commands_in, really
+from tests.pages import steps
 
-PAGE = (Path(__file__).parents[1] / "docs" / "embedding.md").read_text(encoding="utf-8")
-SNIPPETS = {
-    title: snippet
-    for section in PAGE.split("\n## ")[1:]
-    for title, snippet in [
-        (section.partition("\n")[0], found)
-        for found in re.findall(r"```python\n(.*?)```", section, re.DOTALL)
-    ]
-}
+Cli = Callable[..., tuple[int, str, str]]
+SNIPPETS = {step.section: step.text for step in steps("docs/embedding.md", language="python")}
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +48,7 @@ def run(title: str, folder: Path) -> list[str]:
 
 
 def test_every_example_of_the_page_is_run():
-    assert len(SNIPPETS) == PAGE.count("```python") == 7
+    assert len(SNIPPETS) == len(steps("docs/embedding.md", language="python")) == 7
 
 
 def test_loop(folder: Path):
@@ -95,3 +91,30 @@ def test_astropy(folder: Path):
 def test_long_running_service(folder: Path):
     (line,) = run("Long-running services", folder)
     assert line.startswith("CPUExecutionProvider ")
+
+
+def test_a_list_of_paths_that_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    """A function stands for inotifywait: it names files that have arrived, and ends."""
+    monkeypatch.chdir(folder)
+    (line,) = steps("docs/embedding.md", "Live stream", language="sh")
+    (folder / "night").mkdir()
+    for name in ("0.png", "1.png"):
+        (folder / "night" / name).write_bytes((folder / "cutouts" / name).read_bytes())
+    done = really("inotifywait() { echo night/0.png; echo night/1.png; }\n" + line.text)
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(row) for row in (folder / "night.jsonl").read_text().splitlines()]
+    assert [row["path"] for row in rows] == ["night/0.png", "night/1.png"]
+
+
+def test_shards_of_several_processes(folder: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch):
+    pq = pytest.importorskip("pyarrow.parquet", reason="the extra `parquet` is not installed")
+    monkeypatch.chdir(folder)
+    (line,) = steps("docs/embedding.md", "Processes", language="sh")
+    (folder / "survey").symlink_to(folder / "cutouts")
+    paths = []
+    for number in range(1, 17):
+        (words,) = commands_in(line.text, I=str(number))
+        # The damaged image is in one of the shares.
+        assert cli(*words, "--quiet")[0] in (0, 1)
+        paths += pq.read_table(f"part-{number}.parquet")["path"].to_pylist()
+    assert sorted(paths) == [f"survey/{seed}.png" for seed in range(9)]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
-from pathlib import Path
 
-PAGE = (Path(__file__).parents[1] / "docs" / "estimate.md").read_text(encoding="utf-8")
+from tests.pages import everything, steps
 
 
 def test_the_numbers_of_the_page():
-    (snippet,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    (shown,) = re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL)
+    (snippet,) = steps("docs/estimate.md")
+    (shown,) = [step.text for step in everything("docs/estimate.md") if step.language == "text"]
     done = subprocess.run(
-        [sys.executable, "-c", snippet], capture_output=True, text=True, check=True
+        [sys.executable, "-c", snippet.text], capture_output=True, text=True, check=True
     )
     assert done.stdout == shown

@@ -7,6 +7,7 @@ benchmarks in reverse order.
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,7 +17,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.pages import ROOT, steps
+
 TOOL = ROOT / "tools" / "growth"
 RECORDED = ROOT / "tests" / "growth.json"
 
@@ -35,6 +37,16 @@ def docs(tmp_path: Path) -> Path:
     text = f"before\n{begin}\nold\n{end}\nafter\n"
     (tmp_path / "performance.md").write_text(text, encoding="utf-8")
     return tmp_path
+
+
+def test_the_command_of_the_page(docs: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(docs.parent)
+    docs.rename("docs")
+    shutil.copy(RECORDED, "growth.json")
+    (step,) = steps("docs/performance.md", "Growth of cost")
+    tool, *words = step.text.split()
+    assert (tool, growth(*words).returncode) == ("tools/growth", 0)
+    assert Path("docs/growth.svg").exists()
 
 
 def test_tables_go_between_the_markers_and_the_figure_next_to_the_page(docs: Path):

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import json
-import re
-import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import encoded, galaxy
+from tests.following import commands_in, follow
 from tests.galaxy_edge.inputs.kafka.broker import Broker
+from tests.pages import steps
 from tests.systems import posix
 
 pytest.importorskip("confluent_kafka", reason="the extra `kafka` is not installed")
-PAGE = (Path(__file__).parents[1] / "docs" / "kafka.md").read_text(encoding="utf-8")
 COUNT = 12
 
 
 @posix
 @pytest.mark.parametrize("kind", ["drawn", "real"])
 def test_the_page(
-    kind: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    kind: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    cli: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cutouts").mkdir()
@@ -39,12 +44,13 @@ def test_the_page(
             (tmp_path / "cutouts" / f"{seed}.png").write_bytes(encoded(galaxy(seed, 64)))
     broker = Broker()
     try:
-        script, *_ = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-        here = script.replace("localhost:9092", broker.address)
-        exec(compile(here, "kafka.md", "exec"), {})  # noqa: S102 - our own page
-        block, *_ = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-        for line in block.splitlines()[1:]:
-            words = shlex.split(line.replace("localhost:9092", broker.address))[1:]
+        *consumers, script = [
+            replace(step, text=step.text.replace("localhost:9092", broker.address))
+            for step in steps("docs/kafka.md")
+        ]
+        follow([script], cli)
+        for step in consumers:
+            (words,) = commands_in(step.text)
             consuming = subprocess.Popen([sys.executable, "-m", "galaxy_edge", *words, "-q"])
             end = time.monotonic() + 240
             while broker.committed("cutouts", words[words.index("--group") + 1]) < COUNT:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,18 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.following import commands_in
 from tests.galaxy_edge.survey.sources import in_order, rows_in, rows_of, tables
+from tests.pages import ROOT, steps
 
 pq = pytest.importorskip("pyarrow.parquet", reason="the extra `parquet` is not installed")
 
 Cli = Callable[..., tuple[int, str, str]]
-PAGE = (Path(__file__).parents[1] / "docs" / "other-engines.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "other-engines.md").read_text(encoding="utf-8")
 PARTS, ROWS = 3, 5
-
-
-def snippet(section: str, language: str) -> str:
-    (found,) = re.findall(rf"## {section}\n.*?```{language}\n(.*?)```", PAGE, re.DOTALL)
-    return str(found)
 
 
 @pytest.fixture
@@ -40,7 +35,8 @@ def expected(cli: Cli) -> list[dict]:
 
 def test_dask(folder: Path, cli: Cli):
     pytest.importorskip("dask.dataframe", reason="Dask is not installed")
-    (folder / "recipe.py").write_text(snippet("Dask", "python"))
+    (recipe,) = steps("docs/other-engines.md", "Dask")
+    (folder / "recipe.py").write_text(recipe.text)
     subprocess.run([sys.executable, "recipe.py"], check=True, timeout=120)
     found = pq.read_table("verdicts").to_pylist()
     names = ("id", "status", "error", "label", "score", "typicality")
@@ -51,18 +47,20 @@ def test_dask(folder: Path, cli: Cli):
 
 
 def test_slurm(folder: Path, cli: Cli):
-    (line,) = re.findall(r"^galaxy-edge (.*)$", snippet("Slurm", "sh"), re.MULTILINE)
+    (step,) = steps("docs/other-engines.md", "Slurm")
     assert "#SBATCH --array=1-16\n" in PAGE
-    assert line.endswith("--shard $SLURM_ARRAY_TASK_ID/16")
+    assert step.text.endswith("--shard $SLURM_ARRAY_TASK_ID/16")
     for number in range(1, 17):
-        assert cli(*shlex.split(line.replace("$SLURM_ARRAY_TASK_ID", str(number))))[0] == 0
+        (words,) = commands_in(step.text, SLURM_ARRAY_TASK_ID=str(number))
+        assert cli(*words)[0] == 0
     assert rows_in(folder / "verdicts") == in_order(expected(cli))
 
 
 def test_kubernetes(folder: Path, cli: Cli):
     """Each pod runs the same command; here a folder stands for the bucket."""
     yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
-    job = yaml.safe_load(snippet("Kubernetes", "yaml"))
+    (step,) = steps("docs/other-engines.md", "Kubernetes")
+    job = yaml.safe_load(step.text)
     assert (job["kind"], job["spec"]["completions"]) == ("Job", 16)
     (container,) = job["spec"]["template"]["spec"]["containers"]
     program, *words = container["command"] + container["args"]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import re
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,9 +12,10 @@ import pytest
 
 from galaxy_edge.inputs.images import Pixels
 from tests.conftest import encoded
+from tests.following import follow
+from tests.pages import steps
 
 Cli = Callable[..., tuple[int, str, str]]
-PAGE = (Path(__file__).parents[1] / "docs" / "own-classes.md").read_text(encoding="utf-8")
 #: What is added to a command of the page, so that it takes seconds.
 SHORT = {
     "train": ["--epochs", "2", "--image-size", "16", "--batch-size", "16"],
@@ -58,18 +57,11 @@ def test_the_script_and_the_commands_of_the_page_run(
     efigi: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(efigi)
-    (script,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    exec(compile(script, "own-classes.md", "exec"), {})  # noqa: S102 - our own page
+    script, *commands = steps("docs/own-classes.md")
+    follow([script], cli)
     assert len(list(efigi.glob("types/*/*/*.jpg"))) == 299
     assert {path.name for path in efigi.glob("types/*")} == {"Train", "Valid", "Test"}
-    ran = []
-    for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL):
-        for command in block.splitlines():
-            words = shlex.split(command, comments=True)
-            if words and words[0] == "galaxy-edge":
-                code, _, err = cli(*words[1:], *SHORT.get(words[1], []))
-                assert code == 0, f"{command}: {err}"
-                ran.append(words[1])
+    ran = [done.name for done in follow(commands, cli, SHORT)]
     assert ran == ["train", "export", "evaluate", "predict", "predict"]
     config = json.loads((efigi / "runs/types/config.json").read_text())
     assert config["classes"] == sorted(

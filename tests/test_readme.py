@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import re
-import shlex
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
-from functools import cache
-from importlib import import_module
 from pathlib import Path
 
-import pytest
-import typer
+from tests.pages import steps
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 INDEX = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
 CODE_MAP = (ROOT / "docs" / "code-map.md").read_text(encoding="utf-8")
-PYTHON_PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
 LONGEST_README = 700
 
 
@@ -35,30 +29,6 @@ def line(number: int) -> str:
 def links(page: str) -> list[str]:
     """The targets of the links in a page, without anchors."""
     return re.findall(r"\]\(([^)#]+)[^)]*\)", page)
-
-
-def commands(page: str) -> Iterator[list[str]]:
-    """The words of every galaxy-edge command in the shell blocks of a page."""
-    for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL):
-        for text in block.splitlines():
-            for part in re.split(r" \| | && ", text):
-                words = shlex.split(part, comments=True)
-                if words and words[0].endswith("galaxy-edge"):
-                    yield words[1:]
-
-
-@cache
-def options(command: str) -> frozenset[str]:
-    """The names of all options of a galaxy-edge command."""
-    found = getattr(import_module(f"galaxy_edge.cli.{command}"), command)
-    application = typer.Typer()
-    if isinstance(found, typer.Typer):
-        application = found
-    else:
-        application.command()(found)
-    top = typer.main.get_command(application)
-    every = [top, *getattr(top, "commands", {}).values()]
-    return frozenset(name for one in every for parameter in one.params for name in parameter.opts)
 
 
 def run_python(snippet: str) -> list[str]:
@@ -97,29 +67,6 @@ def test_the_index_lists_every_page():
     assert not pages - set(links(INDEX))
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        ROOT / "README.md",
-        ROOT / "MODELS.md",
-        ROOT / "docs" / "site" / "front.md",
-        *sorted(ROOT.glob("docs/*.md")),
-    ],
-    ids=lambda path: path.name,
-)
-def test_every_documented_command_has_its_options(page: Path):
-    for command, *words in commands(page.read_text(encoding="utf-8")):
-        used = {word for word in words if re.match(r"--?[a-z]", word)}
-        assert not used - options(command), f"galaxy-edge {command}"
-
-
-def test_the_commands_of_the_readme_are_found():
-    names = {command for command, *_ in commands(README)}
-    assert names == {
-        "predict", "review", "synthesize", "train", "export", "evaluate", "verify"
-    }  # fmt: skip
-
-
 def test_every_folder_has_its_line():
     folders = {
         path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")
@@ -143,15 +90,15 @@ def test_the_examples_are_a_dozen_small_fakes():
 
 
 def test_the_verdicts_of_the_python_page():
-    verdicts, _ = re.findall(r"```python\n(.*?)```", PYTHON_PAGE, re.DOTALL)
-    first, second, third = run_python(verdicts)
+    (verdicts,) = steps("docs/python.md", "Python library")
+    first, second, third = run_python(verdicts.text)
     assert re.fullmatch(r"Fake \d\S*", first)
     assert re.fullmatch(r"ok \d\S* None", second)
     assert third.startswith("error None not an image")
 
 
 def test_the_row_of_the_python_page():
-    _, row = re.findall(r"```python\n(.*?)```", PYTHON_PAGE, re.DOTALL)
-    first, second = run_python(row)
+    (row,) = steps("docs/python.md", "Results")
+    first, second = run_python(row.text)
     assert first.startswith("M51 {'Fake': ")
     assert second.startswith("{'id': 'M51', 'path': 'examples/gan_0.png', 'status': 'ok', ")

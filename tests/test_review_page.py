@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
-import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,13 +15,13 @@ from PIL import Image
 
 from galaxy_edge.inputs.label_file import labels_in
 from tests.conftest import TINY, encoded, galaxy, make_data
+from tests.following import commands_in, follow
 from tests.galaxy_edge.review.serving import reviewing
+from tests.pages import steps
 
 pytest.importorskip("starlette", reason="the extra `serve` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
 Cli = Callable[..., tuple[int, str, str]]
-PAGE = (Path(__file__).parents[1] / "docs" / "review.md").read_text(encoding="utf-8")
-LOOP, _, CONTAINERS = PAGE.partition("## Images in containers")
 #: What is added to a command of the page, so that it takes seconds.
 SHORT = {
     "train": [*TINY, "--epochs", "1", "--augment", "none", "--quiet"],
@@ -47,22 +45,15 @@ def folder(tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch) ->
     return tmp_path
 
 
-def commands(text: str) -> list[list[str]]:
-    """The words of each command of galaxy-edge in the blocks of a page."""
-    lines = "".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)).splitlines()
-    found = [shlex.split(line, comments=True) for line in lines]
-    return [words[1:] for words in found if words[:1] == ["galaxy-edge"]]
-
-
 def test_the_loop_of_the_page_runs(folder: Path, cli: Cli) -> None:
     ran = []
-    for words in commands(LOOP):
+    for step in steps("docs/review.md", "Review", "The loop"):
+        (words,) = commands_in(step.text)
         ran.append(words[0])
         if words[0] == "review":
             _review(words[1:], folder)
         else:
-            code, _, err = cli(*words, *SHORT[words[0]])
-            assert code == 0, f"{words}: {err}"
+            follow([step], cli, SHORT)
     assert ran == ["predict", "review", "train", "export", "evaluate", "predict", "review"]
     data = json.loads(Path("runs/second/data.json").read_text())
     trained = {Path(item["path"]).name: item["label"] for item in data["files"]["Train"]}
@@ -121,7 +112,9 @@ def _night(path: Path, *, rows: int = 6) -> None:
 
 def test_labels_of_a_container_are_trained_on_and_exported(folder: Path, cli: Cli) -> None:
     _night(Path("night.parquet"))
-    predict, review, train, export = commands(CONTAINERS)
+    predict, review, train, export = (
+        commands_in(step.text)[0] for step in steps("docs/review.md", "Images in containers")
+    )
     code, _, err = cli(*predict, "--quiet")
     assert code == 0, err
     with reviewing(*review[1:], cwd=folder) as served:

@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.following import commands_in
 from tests.galaxy_edge.serve.servers import ROOT, Server
+from tests.pages import Step, steps
 
 pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
-PAGE = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
 PLACE = "127.0.0.1:8000"
 
 
@@ -30,26 +31,26 @@ def server() -> Iterator[Server]:
     assert started.end(signal.SIGTERM) == 0
 
 
-def blocks(kind: str) -> list[str]:
-    return re.findall(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)
-
-
-def printed(snippet: str, server: Server, monkeypatch: pytest.MonkeyPatch) -> str:
+def printed(snippet: Step, server: Server, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(ROOT)
     out = io.StringIO()
-    here = snippet.replace(PLACE, f"127.0.0.1:{server.port}")
+    here = snippet.text.replace(PLACE, f"127.0.0.1:{server.port}")
     with contextlib.redirect_stdout(out):
         exec(compile(here, "serve.md", "exec"), {})  # noqa: S102 - our own page
     return out.getvalue()
 
 
-def test_the_commands_of_the_page(server: Server):
+def test_the_first_command_is_the_one_that_the_other_tests_start():
+    (step,) = steps("docs/serve.md", "Service and page")
+    assert commands_in(step.text) == [["serve"]], "Server() adds only another port"
+
+
+def test_the_requests_of_the_page(server: Server):
     if shutil.which("curl") is None:
         pytest.skip("this machine has no curl")
-    _, block = blocks("sh")
     found = []
-    for line in block.splitlines():
-        words = shlex.split(line.replace(PLACE, f"127.0.0.1:{server.port}"))
+    for step in steps("docs/serve.md", "Requests", language="sh"):
+        words = shlex.split(step.text.replace(PLACE, f"127.0.0.1:{server.port}"))
         done = subprocess.run([*words, "-s"], capture_output=True, cwd=ROOT, check=True)
         found.append(json.loads(done.stdout))
     one, several = found
@@ -58,18 +59,19 @@ def test_the_commands_of_the_page(server: Server):
 
 
 def test_the_python_of_the_page(server: Server, monkeypatch: pytest.MonkeyPatch):
-    snippet, _ = blocks("python")
+    (snippet,) = steps("docs/serve.md", "Requests", language="python")
     assert re.fullmatch(r"M51 ok Fake \S+\n", printed(snippet, server, monkeypatch))
 
 
 def test_the_client_of_triton_of_the_page(server: Server, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("tritonclient.http", reason="tritonclient[http] is not installed")
-    _, snippet = blocks("python")
+    (snippet,) = steps("docs/serve.md", "KServe and Triton")
     assert printed(snippet, server, monkeypatch).startswith("[b'Fake' b'Fake' b'Fake' b'Fake'] [")
 
 
 def test_the_unit_of_the_page(tmp_path: Path):
-    (text,) = blocks("ini")
+    (step,) = steps("docs/serve.md", "systemd")
+    text = step.text
     unit = configparser.ConfigParser(interpolation=None)
     unit.optionxform = str  # type: ignore[method-assign,assignment]
     unit.read_string(text)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-import shlex
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import encoded, galaxy
+from tests.following import follow
+from tests.pages import ROOT, steps
 
 pa = pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
 import pyarrow.parquet as pq  # noqa: E402
 
 Cli = Callable[..., tuple[int, str, str]]
-PAGE = (Path(__file__).parents[1] / "docs" / "survey.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "survey.md").read_text(encoding="utf-8")
 COUNT = 12
 
 
@@ -37,22 +36,13 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     return tmp_path
 
 
-def test_the_commands_of_the_page_run(folder: Path, cli: Cli):
-    lines = [
-        shlex.split(line)[1:]
-        for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-        # The tests of buckets and of Ray run the others.
-        if "s3://" not in block and "--engine" not in block
-        for line in block.splitlines()
-    ]
-    survey, status, verify = lines
-    assert cli(*survey)[0] == 0
-    assert "finished parts: 3\nrows: 12\nfailures: 0\n" in cli(*status)[1]
-    code, out, _ = cli(*verify)
-    assert (code, out.startswith("12 rows compared: ")) == (0, True)
-    (snippet,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    done = subprocess.run([sys.executable, "-c", snippet], capture_output=True, check=True)
-    assert done.stdout == b"12\n"
+def test_the_commands_of_the_page_run(folder: Path, cli: Cli, capfd: pytest.CaptureFixture[str]):
+    """The tests of buckets and of Ray run those of the other sections."""
+    _, status, verify = follow(steps("docs/survey.md", "Surveys"), cli)
+    assert "finished parts: 3\nrows: 12\nfailures: 0\n" in status.out
+    assert verify.out.startswith("12 rows compared: ")
+    follow(steps("docs/survey.md", "Destination"), cli)
+    assert capfd.readouterr().out == "12\n"
     files = {str(path.relative_to("verdicts")) for path in Path("verdicts").rglob("*.*")}
     for name in re.findall(r"^\| `([^`]+)`", PAGE, re.MULTILINE):
         assert any(Path(file).match(name.replace("PART", "*")) for file in files), name

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import encoded, galaxy
+from tests.following import commands_in, follow
+from tests.pages import steps
 
 Cli = Callable[..., tuple[int, str, str]]
 ROOT = Path(__file__).parents[1]
@@ -26,12 +28,6 @@ SHORT = {
 }  # fmt: skip
 
 
-def blocks(page: str) -> list[tuple[str, str]]:
-    """The language and the text of every block of code of a page, in order."""
-    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    return re.findall(r"```(sh|python)\n(.*?)```", text, re.DOTALL)
-
-
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder like a clone, as far as the tutorials use it."""
@@ -42,65 +38,54 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def expanded(words: list[str]) -> list[str]:
-    """The words with their patterns replaced by names, as a shell does."""
-    return [
-        name
-        for word in words
-        for name in (sorted(map(str, Path().glob(word))) if "*" in word else [word])
-    ]
-
-
-def follow(page: str, cli: Cli, replaced: Callable[[str], str] = str) -> list[str]:
-    """Run a page, and return the names of its commands and what they printed."""
-    ran = []
-    for language, text in blocks(page):
-        if language == "python":
-            exec(compile(replaced(text), page, "exec"), {})  # noqa: S102 - our own page
-            continue
-        for line in text.splitlines():
-            words = expanded(shlex.split(line, comments=True))
-            if words[:1] == ["galaxy-edge"]:
-                code, out, err = cli(*words[1:], *SHORT.get(words[1], []))
-                assert code == 0, f"{line}: {err}"
-                ran += [words[1], out]
-            elif words and words[0] not in {"pip", ".", "python3"}:
-                raise AssertionError(f"the test cannot run {line!r}")
-    return ran
-
-
 def test_first_verdicts(folder: Path, cli: Cli, capfd: pytest.CaptureFixture[str]):
-    ran = follow("tutorial-verdicts.md", cli)
-    assert ran[::2] == ["predict", "predict", "predict"]
-    head, *lines = ran[1].splitlines()
+    ran = follow(steps("docs/tutorial-verdicts.md"), cli)
+    assert [done.name for done in ran] == ["predict", "predict", "predict"]
+    head, *lines = ran[0].out.splitlines()
     assert head.split() == ["verdict", "score", "path"]
     assert [line.split()[0] for line in lines] == ["Fake"] * 12
     assert len((folder / "verdicts.csv").read_text().splitlines()) == 13
     # "The status is `out_of_distribution`, and there is no label."
-    assert ran[5].splitlines()[1].startswith("out_of_distribution")
+    assert ran[2].out.splitlines()[1].startswith("out_of_distribution")
     status, label, score = capfd.readouterr().out.split()
     assert (status, label) == ("ok", "Fake")
     assert 0 <= float(score) < 0.5
 
 
 def test_a_classifier_in_ten_minutes(folder: Path, cli: Cli):
+    draw, *commands = steps("docs/tutorial-classes.md")
     whole, fewer = '"Train": 200, "Valid": 60, "Test": 60', '"Train": 30, "Valid": 20, "Test": 20'
-    ran = follow("tutorial-classes.md", cli, lambda text: text.replace(whole, fewer))
-    assert ran[::2] == ["train", "export", "evaluate", "predict", "predict"]
+    assert whole in draw.text
+    ran = follow([replace(draw, text=draw.text.replace(whole, fewer)), *commands], cli, SHORT)
+    assert [done.name for done in ran] == ["train", "export", "evaluate", "predict", "predict"]
     assert json.loads((folder / "runs/sky/config.json").read_text())["classes"] == [
         "galaxy", "star", "trail",
     ]  # fmt: skip
-    assert len(ran[7].splitlines()) == 1 + 20
+    assert len(ran[3].out.splitlines()) == 1 + 20
     assert (folder / "report" / "report.html").exists()
     assert len((folder / "others.csv").read_text().splitlines()) == 13
+    # The front page has the first three commands, too; its last one classifies all of Test/.
+    *same, last = steps("docs/site/front.md", "2. Your own classes (10 minutes)")
+    assert [step.key for step in same] == [step.key for step in commands[:3]]
+    follow([last], cli)
+    assert len((folder / "verdicts.csv").read_text().splitlines()) == 1 + 60
+    # "`galaxy-edge info sky.onnx` shows `"calibrate": true`"
+    assert '"calibrate": true' in cli("info", "sky.onnx")[1]
+
+
+def test_the_first_command_of_the_front_page(folder: Path, cli: Cli):
+    (done,) = follow(steps("docs/site/front.md", "1. A verdict (3 minutes)"), cli)
+    assert [line.split()[0] for line in done.out.splitlines()[1:]] == ["Fake"] * 12
 
 
 def test_from_real_images_alone(folder: Path, cli: Cli):
     (folder / "reals").mkdir()
     for seed in range(120):
         (folder / "reals" / f"{seed}.png").write_bytes(encoded(galaxy(seed, 24)))
-    ran = follow("tutorial-reals.md", cli)
-    assert ran[::2] == ["synthesize", "train", "export", "evaluate", "verify", "predict"]
+    ran = follow(steps("docs/tutorial-reals.md"), cli, SHORT)
+    assert [done.name for done in ran] == [
+        "synthesize", "train", "export", "evaluate", "verify", "predict",
+    ]  # fmt: skip
     # What the page says that it makes.
     assert (folder / "dataset" / "contact_sheet.png").exists()
     assert (folder / "dataset" / "realism.json").exists()
@@ -108,42 +93,39 @@ def test_from_real_images_alone(folder: Path, cli: Cli):
 
 
 def test_a_night_at_the_telescope(folder: Path, cli: Cli, capfd: pytest.CaptureFixture[str]):
-    (_, first), (_, arrival), (_, once), (_, morning) = blocks("tutorial-night.md")
-    prepare, watch = first.splitlines()
-    assert prepare == "mkdir -p incoming"
-    (folder / "incoming").mkdir()
+    prepare, watch, arrival, once, morning = steps("docs/tutorial-night.md")
     # With `--once` it does not wait for Ctrl-C.
-    copy, *names, _ = expanded(shlex.split(arrival))
-    assert (copy, len(names)) == ("cp", 12)
-    for name in names:
-        shutil.copy(name, "incoming")
-    words = shlex.split(watch)[1:]
-    code, _, err = cli(*words, "--once", "--settle", "0.1")
-    assert code == 0
-    assert err.count("ok Fake incoming/") == 12
+    ending = {"watch": ["--once", "--settle", "0.1"]}
+    assert not follow([prepare, arrival], cli)
+    (done,) = follow([watch], cli, ending)
+    assert done.err.count("ok Fake incoming/") == 12
     assert len([*Path("done").iterdir()]) == 12
-    assert cli(*shlex.split(once)[1:], "--settle", "0.1")[0] == 0
+    follow([once], cli, ending)
     capfd.readouterr()
-    exec(compile(morning, "tutorial-night.md", "exec"), {})  # noqa: S102 - our own page
+    follow([morning], cli)
     assert capfd.readouterr().out == "Counter({'ok': 12})\n"
 
 
-def test_the_slurm_job_runs_with_its_variables(
+def test_the_slurm_jobs_run_with_its_variables(
     folder: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ):
-    (_, script), *_ = blocks("slurm.md")
-    (line,) = (line for line in script.splitlines() if line.startswith("galaxy-edge"))
-    (folder / "examples").rename(folder / "cutouts")
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "1")
+    job, survey = steps("docs/slurm.md")
+    (folder / "examples").rename(folder / "cutouts")
     for task in range(1, 17):
-        words = shlex.split(line.replace("$SLURM_ARRAY_TASK_ID", str(task)))
-        assert cli(*words[1:])[0] == 0
+        (words,) = commands_in(job.text, SLURM_ARRAY_TASK_ID=str(task))
+        assert cli(*words)[0] == 0
     rows = [
         json.loads(row) for part in folder.glob("part-*") for row in part.read_text().splitlines()
     ]
-    assert sorted(row["path"] for row in rows) == sorted(
-        str(path.relative_to(folder)) for path in (folder / "cutouts").iterdir()
-    )
+    paths = sorted(str(path.relative_to(folder)) for path in (folder / "cutouts").iterdir())
+    assert sorted(row["path"] for row in rows) == paths
+    # "a task that finds no work left ends"
+    pq = pytest.importorskip("pyarrow.parquet", reason="the extra `parquet` is not installed")
+    first, second = follow([survey, survey], cli)
+    assert "12 of them earlier" not in first.err
+    assert "12 of them earlier" in second.err
+    assert sorted(pq.read_table("verdicts/rows")["path"].to_pylist()) == paths
 
 
 def test_the_table_of_exit_codes_is_that_of_the_errors():

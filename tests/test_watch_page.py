@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import encoded, galaxy
+from tests.following import follow
+from tests.pages import steps
 
 Cli = Callable[..., tuple[int, str, str]]
-PAGE = (Path(__file__).parents[1] / "docs" / "watch.md").read_text(encoding="utf-8")
 COUNT = 20
 
 
@@ -36,27 +37,25 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_commands_of_the_page_run(folder: Path, cli: Cli, capfd: pytest.CaptureFixture[str]):
-    first, second, third = [
-        shlex.split(block)[1:] for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-    ]
-    assert cli(*third)[0] == 0
     # The first one runs until it is stopped.
-    assert cli(*first, "--once", "--settle", "0.1")[0] == 0
+    ending = {"watch": ["--once", "--settle", "0.1"]}
+    follow(steps("docs/watch.md", "KStars and Ekos"), cli)
+    follow(steps("docs/watch.md", "Watched folder"), cli, ending)
     rows = [json.loads(line) for line in Path("night.jsonl").read_text().splitlines()]
     assert len(rows) == COUNT
     assert not [row for row in rows if row["status"] == "error"]
     frames = Path("frames.csv").read_text().splitlines()
     assert sorted(line.split(",")[0] for line in frames[1:]) == sorted(row["id"] for row in rows)
     (folder / "incoming" / "new.png").write_bytes(encoded(galaxy(99, 64)))
-    code, _, err = cli(*second, "--settle", "0.1")
-    assert code == 0
+    (done,) = follow(steps("docs/watch.md", "Commands"), cli, ending)
     assert len(Path("night.jsonl").read_text().splitlines()) == COUNT + 1
     assert len([*Path("done").iterdir()]) == COUNT + 1
-    assert re.search(r"^(Fake|Real)? ?\d\S* incoming/new\.png$", err, re.MULTILINE)
+    assert re.search(r"^(Fake|Real)? ?\d\S* incoming/new\.png$", done.err, re.MULTILINE)
 
 
 def test_the_unit_of_the_page_starts_a_command_that_exists(tmp_path: Path, cli: Cli):
-    (text,) = re.findall(r"```ini\n(.*?)```", PAGE, re.DOTALL)
+    (step,) = steps("docs/watch.md", "systemd")
+    text = step.text
     unit = configparser.ConfigParser(interpolation=None)
     unit.optionxform = str  # type: ignore[method-assign,assignment]
     unit.read_string(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -15,6 +14,7 @@ import pytest
 from galaxy_edge import Predictor, UsageError
 from tests.conftest import encoded, galaxy
 from tests.galaxy_edge.survey.sources import in_order, tables
+from tests.pages import steps
 
 pytest.importorskip("ray", reason="the extra `ray` is not installed")
 import pyarrow as pa
@@ -122,10 +122,9 @@ def test_columns_that_do_not_fit_are_refused(model_file: Path):
 
 
 def test_the_example_of_the_page(tmp_path: Path):
-    page = (ROOT / "docs" / "other-engines.md").read_text(encoding="utf-8")
-    (snippet,) = re.findall(r"## Ray\n.*?```python\n(.*?)```", page, re.DOTALL)
+    (snippet,) = steps("docs/other-engines.md", "Ray")
     tables(tmp_path / "cutouts", 2, 4)
     script = tmp_path / "snippet.py"
-    script.write_text('import ray\n\nray.init(address="local", num_cpus=2)\n' + snippet)
+    script.write_text('import ray\n\nray.init(address="local", num_cpus=2)\n' + snippet.text)
     subprocess.run([sys.executable, script.name], cwd=tmp_path, check=True, timeout=120)
     assert pq.read_table(tmp_path / "verdicts").num_rows == 8

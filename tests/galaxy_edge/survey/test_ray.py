@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from galaxy_edge import Predictor
+from tests.following import commands_in
 from tests.galaxy_edge.survey.processes import (
     finished,
     is_starting,
@@ -23,18 +23,18 @@ from tests.galaxy_edge.survey.processes import (
     workers,
 )
 from tests.galaxy_edge.survey.sources import TABLES, rows_in, rows_of, tables
+from tests.pages import steps
 from tests.systems import linux
 
 pytest.importorskip("ray", reason="the extra `ray` is not installed")
 pytestmark = linux
-PAGE = (Path(__file__).parents[3] / "docs" / "survey.md").read_text(encoding="utf-8")
 PARTS, ROWS = 40, 8
 
 
 def start(source: Path, destination: Path, model: Path) -> subprocess.Popen[str]:
     # Relative paths, as users write them.
-    (line,) = re.findall(r"^galaxy-edge (survey cutouts/ .* --engine ray)$", PAGE, re.MULTILINE)
-    words = [*shlex.split(line), "--keep", "ra", "-m", model]
+    (line,) = steps("docs/survey.md", "Ray")
+    words = [*commands_in(line.text)[0], "--keep", "ra", "-m", model]
     assert (source.name, destination.name) == (Path(words[1]).name, Path(words[7]).name)
     # How long Ray waits for a worker that starts. Its default is a minute.
     settings = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_register_timeout_seconds": "15"}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.following import follow
 from tests.galaxy_edge.survey.cloud.conftest import KEY, SECRET
 from tests.galaxy_edge.survey.sources import TABLES, files, in_order, rows_of, tables
+from tests.pages import steps
 
 Cli = Callable[..., tuple[int, str, str]]
-PAGE = (Path(__file__).parents[4] / "docs" / "survey.md").read_text(encoding="utf-8")
 
 
 def upload(folder: Path, prefix: str) -> None:
@@ -182,10 +181,6 @@ def test_the_commands_of_the_page_run(
         table = pq.read_table(path)
         pq.write_table(table.take([0, 1]), path)
     upload(folder, "cutouts")
-    (block,) = re.findall(r"```sh\n(galaxy-edge [^`]*survey status s3://.*?)```", PAGE, re.DOTALL)
-    commands = [shlex.split(line)[1:] for line in block.splitlines()]
-    assert len(commands) == 3
-    results = [cli(*command) for command in commands]
-    assert [code for code, *_ in results] == [0, 0, 0], results
-    assert "finished parts: 2\nrows: 4\n" in results[1][1]
+    _, status, _ = follow(steps("docs/survey.md", "Object storage"), cli)
+    assert "finished parts: 2\nrows: 4\n" in status.out
     assert len(rows_in("2026")) == 4

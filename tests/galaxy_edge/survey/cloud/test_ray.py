@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -13,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.following import commands_in
 from tests.galaxy_edge.survey.cloud.test_buckets import (
-    PAGE,
     Cli,
     located,
     objects,
@@ -23,6 +21,7 @@ from tests.galaxy_edge.survey.cloud.test_buckets import (
 )
 from tests.galaxy_edge.survey.processes import is_working, kill, wait_for, workers
 from tests.galaxy_edge.survey.sources import rows_of, tables
+from tests.pages import steps
 
 pytest.importorskip("ray", reason="the extra `ray` is not installed")
 PARTS, ROWS = 24, 6
@@ -33,11 +32,9 @@ FAULTS = {"500": 0.05, "truncated": 0.05, "answer lost": 0.05}
 def test_killed_twice_and_every_row_comes_once(
     tmp_path: Path, model_file: Path, buckets: Any, cli: Cli
 ):
-    """The page's four commands."""
-    (block,) = re.findall(r"```sh\n(pip install [^`]*--engine ray\n.*?)```", PAGE, re.DOTALL)
-    install, *lines = [shlex.split(line) for line in block.splitlines()]
-    run, status, verify = [line[1:] for line in lines]
-    assert install == ["pip", "install", "galaxy-edge[cloud,ray]"]
+    """The page's three commands."""
+    page = steps("docs/survey.md", "Bucket to bucket on Ray")
+    run, status, verify = [words for step in page for words in commands_in(step.text)]
     destination = run[run.index("-o") + 1].removeprefix("s3://verdicts/").rstrip("/")
     folder = tables(tmp_path / "tables", PARTS, ROWS)
     upload(folder, "cutouts")
