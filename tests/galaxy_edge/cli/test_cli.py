@@ -332,14 +332,6 @@ def test_an_unknown_or_missing_backend_is_reported(tmp_path: Path, backend: str,
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", ["info", "verify"])
-def test_the_model_file_may_also_follow_m(command: str, cli: Cli):
-    assert cli(command, "-m", "documented") == cli(command, "documented")
-    code, _, err = cli(command, "documented", "-m", "documented")
-    assert code == 2
-    assert "give one model file" in err
-
-
 def test_help_lists_every_command(cli: Cli):
     code, out, _ = cli("--help")
     assert code == 0
