@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import json
 import re
@@ -202,3 +203,15 @@ def test_evaluation(folder: Path, cli: Cli):
     }  # fmt: skip
     assert {one["source"] for one in metrics["outliers"]} == {"noise", "other-survey"}
     assert json.loads(split.out)["overall"]["images"] == 8
+
+
+def test_noise_in_a_jpeg_is_called_real_as_the_page_says(
+    cli: Cli, capfd: pytest.CaptureFixture[str]
+):
+    """When a model mends it, this fails: then the pages that name the fault must change."""
+    follow(steps("docs/typicality.md", "A known fault: noise in a JPEG"), cli)
+    lines = [line.partition(" ") for line in capfd.readouterr().out.splitlines()]
+    seen = {int(quality): ast.literal_eval(counts) for quality, _, counts in lines}
+    assert seen[60] == {"out_of_distribution": 100}
+    assert seen[85]["Real"] > 90
+    assert seen[97]["Fake"] > 90

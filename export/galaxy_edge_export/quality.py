@@ -42,8 +42,8 @@ def _split(split: str, measured: Mapping[str, Any]) -> list[str]:
     chance = counts[commonest] / images
     error = measured.get("expected_calibration_error")
     sentences = [
-        f"{split}, {images:,} images, in training: accuracy {measured['accuracy']:.2%} (the answer "
-        f"{commonest} for every image: {chance:.2%})"
+        f"{split}, {images:,} images, as `train` measured: accuracy {measured['accuracy']:.2%} "
+        f"(the answer {commonest} for every image: {chance:.2%})"
         + ("" if error is None else f", calibration error {error:.3f}")
     ]
     right = sum(row.get(name, 0) for name, row in measured["confusion"].items())

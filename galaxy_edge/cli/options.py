@@ -39,8 +39,17 @@ Format = Annotated[
         "--format", help="Output format.", show_default="by the suffix of OUTPUT, or table"
     ),
 ]
+
+
+def _file(path: Path | None) -> Path | None:
+    return None if path == Path("-") else path
+
+
 Output = Annotated[
-    Path | None, typer.Option("-o", "--output", help="Output file.", show_default="stdout")
+    Path | None,
+    typer.Option(
+        "-o", "--output", help="Output file; - for stdout.", show_default="stdout", callback=_file
+    ),
 ]
 Digest = Annotated[bool, typer.Option("--digest", help="Add the SHA-256 of its input to each row.")]
 ExitZero = Annotated[

@@ -37,6 +37,7 @@ from galaxy_edge.cli.options import (
     Threads,
     Threshold,
 )
+from galaxy_edge.cli.resume_hint import rows_hint
 from galaxy_edge.errors import UsageError
 
 _LARGE = "Large and long jobs"
@@ -153,9 +154,12 @@ def predict(
         layout=layout,
         output=output,
     )
-    with classifying.opened_rows(
-        output, form, predictor, kept=kept, resuming=resume, quiet=quiet
-    ) as rows:
+    with (
+        rows_hint(output, form),
+        classifying.opened_rows(
+            output, form, predictor, kept=kept, resuming=resume, quiet=quiet
+        ) as rows,
+    ):
         tally = job.run(
             inputs, predictor, rows.output, shard=share, progress=rows.progress, note=rows.note
         )

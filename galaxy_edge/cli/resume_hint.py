@@ -1,4 +1,4 @@
-"""A hint on Ctrl-C for the commands that can resume: `train` and `synthesize`."""
+"""A hint on Ctrl-C for the commands that can resume: `train`, `synthesize` and `predict`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,21 @@ def resume_hint(output: Path) -> Iterator[None]:
             print(
                 f"galaxy-edge: interrupted; the finished epochs are in {output}.partial; repeat "
                 "the command with --resume to continue",
+                file=sys.stderr,
+            )
+        raise
+
+
+@contextmanager
+def rows_hint(output: Path | None, form: str) -> Iterator[None]:
+    """On Ctrl-C, print where the finished rows are and how to resume, if that is possible."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if output is not None and form != "table":
+            print(
+                f"galaxy-edge: interrupted; {output} keeps the finished rows; repeat the command "
+                "with --resume to continue",
                 file=sys.stderr,
             )
         raise

@@ -197,7 +197,7 @@ def metadata(model: bytes) -> dict[str, str]:
     try:
         session = _open(model, options, PROVIDERS["cpu"], 1)
     except Exception as error:  # onnxruntime's classes share no other base
-        raise ModelError(f"onnxruntime cannot load it: {error}") from error
+        raise ModelError(_unloadable(error)) from error
     return dict(session.get_modelmeta().custom_metadata_map)
 
 
@@ -239,7 +239,7 @@ def _first_that_works(
             session = _open(model, options, provider, threads)
         except Exception as error:  # onnxruntime's classes share no other base
             if provider == PROVIDERS["cpu"]:
-                raise ModelError(f"onnxruntime cannot load it: {error}") from error
+                raise ModelError(_unloadable(error)) from error
             fault = gist(error)
         else:
             used = session.get_providers()[0]
@@ -255,6 +255,12 @@ def _first_that_works(
                 break
         faults[_NAMES[provider]] = _reason(provider) or fault
     return session, faults
+
+
+def _unloadable(error: Exception) -> str:
+    if "INVALID_PROTOBUF" in str(error):
+        return "it is not an ONNX file, or it is damaged"
+    return f"onnxruntime cannot load it: {error}"
 
 
 def _open(model: bytes, options: Any, provider: str, threads: int) -> Any:

@@ -21,6 +21,11 @@ Counts: TypeAlias = npt.NDArray[np.intp]
 
 #: Share of the resampled values that lies in an interval.
 LEVEL = 0.95
+#: What to say of an interval whose resamples are all the same.
+NO_WIDTH = (
+    "At 0 and 1 the intervals have no width and carry no information: with no error among N "
+    "images, as much as 3/N of such images may be wrong."
+)
 #: Images of all resamples that are held in memory at once; an array of them takes 16 MiB.
 _AT_ONCE = 2**21
 

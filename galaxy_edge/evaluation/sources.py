@@ -174,7 +174,9 @@ def find(
             if below.is_dir() and not below.name.startswith(".") and below.name not in listed
         ]
     if not sources and not problems:
-        problems = notes or [f"{root} contains no class folder ({_either(classes)})"]
+        problems = notes or [
+            f"{root} contains no class folder ({_either(classes)}, the classes of the model)"
+        ]
     outliers: list[OutlierSource] = []
     # It may be a class, and then its images are labelled.
     if OUTLIERS.casefold() not in (name.casefold() for name in classes) and not problems:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from galaxy_edge.evaluation.bootstrap import LEVEL
+from galaxy_edge.evaluation.bootstrap import LEVEL, NO_WIDTH
 from galaxy_edge.evaluation.evaluation import Evaluation
 from galaxy_edge.evaluation.text import Rows, Section, interval, labelled, number
 from galaxy_edge.outputs.text import printable
@@ -37,7 +37,7 @@ def explanation(evaluation: Evaluation) -> str:
             f" The brackets are {LEVEL:.0%} percentile intervals from {resamples:,} bootstrap "
             f"resamples, stratified by class, with seed {evaluation.run.bootstrap.seed}. They show "
             "how much a number would vary with other images of the same sources, not with other "
-            "sources. At 0 and 1 the intervals have no width and carry no information."
+            f"sources. {NO_WIDTH}"
         )
     return text
 

@@ -155,7 +155,10 @@ def check_file(path: Path) -> int:
     if stat.S_ISDIR(status.st_mode):
         with os.scandir(path):  # raises if it cannot be listed
             pass
-        raise ImageError("not an image: a folder; name the images in it (-r includes subfolders)")
+        raise ImageError(
+            "not an image: a folder, and no image was found or looked for in it (-r looks in its "
+            "subfolders too)"
+        )
     # Reading a pipe could block forever.
     if not stat.S_ISREG(status.st_mode):
         raise ImageError("not an image: not a regular file")

@@ -40,8 +40,10 @@ class LabelFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._is_new = not path.exists()
         self._root = path.absolute().parent
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        self._end = 0
         try:
             _lock(self._handle, path)
             self._end, self.mended = self._checked()
@@ -62,7 +64,10 @@ class LabelFile:
         self.close()
 
     def close(self) -> None:
-        """Close the file, which unlocks it."""
+        """Close the file, which unlocks it; a new one without a label is removed."""
+        with suppress(OSError):
+            if self._is_new and self._end == len(_HEADER):
+                self.path.unlink()
         with suppress(OSError):
             os.close(self._handle)
 

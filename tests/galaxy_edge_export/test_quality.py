@@ -26,8 +26,8 @@ def metrics(wrong: int, error: float | None = 0.02) -> dict[str, Any]:
 def test_a_network_near_chance_is_reported(wrong: int, careful: bool):
     first, *rest = described({"Valid": metrics(wrong)}, {"config": {"calibrate": True}})
     assert first == (
-        f"Valid, 100 images, in training: accuracy {100 - wrong:.2f}% (the answer Fake for every "
-        "image: 60.00%), calibration error 0.020"
+        f"Valid, 100 images, as `train` measured: accuracy {100 - wrong:.2f}% (the answer Fake "
+        "for every image: 60.00%), calibration error 0.020"
     )
     assert [line.startswith("careful: on Valid") for line in rest] == [True] * careful
 
@@ -53,5 +53,5 @@ def test_every_export_of_a_run_says_it(run_folder: Path, tmp_path: Path, cli: Cl
     code, _, err = cli("export", run_folder, "-o", tmp_path / "m.onnx", "--no-typicality")
     assert code == 0
     assert "Valid, " in err
-    assert " images, in training: accuracy " in err
+    assert " images, as `train` measured: accuracy " in err
     assert "the scores are not calibrated" in err

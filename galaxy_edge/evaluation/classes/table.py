@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from galaxy_edge.evaluation.bootstrap import LEVEL
+from galaxy_edge.evaluation.bootstrap import LEVEL, NO_WIDTH
 from galaxy_edge.evaluation.classes.evaluation import ClassEvaluation
 from galaxy_edge.evaluation.text import Section, interval, labelled, number
 from galaxy_edge.outputs.text import printable
@@ -38,7 +38,8 @@ def explanation(evaluation: ClassEvaluation) -> str:
         text += (
             f" The brackets are {LEVEL:.0%} percentile intervals from {bootstrap.resamples:,} "
             f"bootstrap resamples, stratified by class, with seed {bootstrap.seed}. They show how "
-            "much a number would vary with other images of the same sources."
+            "much a number would vary with other images of the same sources, not with other "
+            f"sources. {NO_WIDTH}"
         )
     return text
 

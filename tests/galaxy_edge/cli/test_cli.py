@@ -278,7 +278,9 @@ def test_ctrl_c_keeps_the_finished_rows(images: Path, model_file: Path):
         time.sleep(0.02)
     child.send_signal(signal.SIGINT)
     assert child.wait(60) == 130
-    assert b"Traceback" not in child.stderr.read()
+    said = child.stderr.read()
+    assert b"Traceback" not in said
+    assert b"keeps the finished rows; repeat the command with --resume" in said
     child.stdin.close()
     child.stderr.close()
     rows = [json.loads(line) for line in output.read_text().splitlines()]

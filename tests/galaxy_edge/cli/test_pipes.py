@@ -125,3 +125,15 @@ def test_a_model_file_without_an_end_is_refused(kind: str):
         done = bash(f"timeout 30 {GALAXY_EDGE} {command}")
         assert done.returncode == 3
         assert f"{kind} cannot be used: it is not a regular file" in done.stderr
+
+
+def test_a_minus_as_output_is_stdout(folder: Path):
+    done = bash(f"{GALAXY_EDGE} predict a.png b.png -o - --format csv")
+    assert len(done.stdout.splitlines()) == 1 + 2
+    assert not (folder / "-").exists()
+
+
+def test_a_file_that_is_no_model_is_said_to_be_none():
+    done = bash(f"{GALAXY_EDGE} predict a.png -m b.png")
+    assert done.returncode == 3
+    assert "b.png cannot be used: it is not an ONNX file, or it is damaged" in done.stderr

@@ -194,7 +194,7 @@ def test_three_band_files_are_one_image_of_one_source(tmp_path: Path):
         ((), "neither class folders"),
         (("other",), "neither class folders"),
         (("Fake", "Real"), "contains no images"),
-        (("Valid",), r"contains no class folder \(Fake or Real\)"),
+        (("Valid",), r"contains no class folder \(Fake or Real, the classes of the model\)"),
         (("Fake", "fake"), "keep one"),
         (("Fake", "fake", "Valid"), "keep one"),
     ],

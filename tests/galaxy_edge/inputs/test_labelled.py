@@ -31,7 +31,8 @@ def test_a_pipe_a_device_and_a_folder_are_faults_and_are_not_read(tmp_path: Path
     loaded = load([LabelledFile(path, 0) for path in sorted(tmp_path.iterdir())], STEPS)
     assert [file.path.name for file in loaded.files] == ["good.png"]
     assert {fault.path.name: fault.reason for fault in loaded.faults} == {
-        "folder.png": "not an image: a folder; name the images in it (-r includes subfolders)",
+        "folder.png": "not an image: a folder, and no image was found or looked for in it "
+        "(-r looks in its subfolders too)",
         "pipe.fits": "not an image: not a regular file",
         "pipe.png": "not an image: not a regular file",
         "zero.png": "not an image: not a regular file",

@@ -75,6 +75,7 @@ def test_a_line_that_a_kill_cut_off_is_mended(
     tmp_path_factory: pytest.TempPathFactory, cut: int, kept: int
 ) -> None:
     path = tmp_path_factory.mktemp("mend") / "labels.csv"
+    path.write_text(HEADER)
     with LabelFile(path) as file:
         for number in range(kept):
             file.add([(f"{number}\n.png", "Real", row("a\nb"))])
@@ -95,6 +96,17 @@ def test_a_line_that_a_kill_cut_off_is_mended(
         assert file.mended == (0 if torn == whole else len(torn) - len(complete))
         file.add([("next.png", "Real", row())])
     assert labels_in(path) == expected | last | {"next.png": "Real"}
+
+
+def test_a_new_file_without_a_label_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    with LabelFile(path):
+        assert path.read_text() == HEADER
+    assert not path.exists()
+    path.write_text(HEADER)
+    with LabelFile(path):
+        pass
+    assert path.exists()
 
 
 @pytest.mark.parametrize("length", [0, 1, len(HEADER) - 1])
