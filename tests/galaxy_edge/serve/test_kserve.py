@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,9 @@ def ask(server: Server, method: str, *arguments: object, **options: object) -> A
         finally:
             await client.close()
 
-    return asyncio.run(call())
+    # In a thread of its own, because Playwright leaves its event loop running in this one.
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, call()).result()
 
 
 def test_health(server: Server):
