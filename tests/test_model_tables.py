@@ -21,6 +21,7 @@ def images(folder: Path, count: int, *, real: bool) -> None:
         (folder / f"{number}.png").write_bytes(encoded(galaxy(number, 24, real=real)))
 
 
+@pytest.mark.slow
 def test_each_table_has_a_row_for_each_source(
     tmp_path: Path, typical_file: Path, monkeypatch: pytest.MonkeyPatch
 ):

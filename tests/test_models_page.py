@@ -56,6 +56,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_models_are_made_and_measured(folder: Path, cli: Cli, few_steps: None):
     make_sets, *measure = steps("docs/typicality.md", "Results")
     assert follow([make_sets], cli) == []

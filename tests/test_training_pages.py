@@ -49,6 +49,7 @@ def manifest_of(cli: Cli, model: str) -> dict:
     return json.loads(cli("info", model)[1])
 
 
+@pytest.mark.slow
 def test_training(folder: Path, cli: Cli):
     data = make_data(folder / "DATA_DIR")
     images = [(path.relative_to(folder), path.parent.name) for path in data.glob("*/*/*.png")]
@@ -109,6 +110,7 @@ def test_typicality(folder: Path, cli: Cli):
     assert manifest_of(cli, "mine.onnx")["decision"]["open_class"] == "Fake"
 
 
+@pytest.mark.slow
 def test_synthetic_data(folder: Path, cli: Cli, few_steps: None):
     fill(folder / "efigi", 40, 1)
     fill(folder / "skyserver", 40, 2)
@@ -124,6 +126,7 @@ def test_synthetic_data(folder: Path, cli: Cli, few_steps: None):
     assert Path("report/report.html").exists()
 
 
+@pytest.mark.slow
 def test_the_main_commands_of_the_readme(folder: Path, cli: Cli):
     pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
     fill(folder / "reals", 60)
