@@ -223,7 +223,7 @@ def test_images_of_a_container_are_shown_beside_their_rows(tab: Tab, tmp_path: P
         | {"id": name, "path": f"night.tar.gz#{name}.png", "score": 0.5 + number / 20}
         for number, name in enumerate(["g3", "g0", "g5", "gone", "g1", "g4", "g2"])
     ]
-    # As if the archive had been packed anew since the run.
+    # As if the archive had been packed again since the run.
     lines[5]["id"] = "another"
     (tmp_path / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     with reviewing("a.jsonl", cwd=tmp_path) as served:
