@@ -36,6 +36,9 @@ def described(
 
 
 def _split(split: str, measured: Mapping[str, Any]) -> list[str]:
+    # Runs of earlier versions have no confusion table.
+    if "confusion" not in measured:
+        return []
     counts = {name: sum(row.values()) for name, row in measured["confusion"].items()}
     images = sum(counts.values())
     commonest = max(counts, key=lambda name: counts[name])

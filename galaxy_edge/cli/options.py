@@ -42,6 +42,7 @@ Format = Annotated[
 
 
 def _file(path: Path | None) -> Path | None:
+    """None, which is stdout, for -."""
     return None if path == Path("-") else path
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from galaxy_edge.cli.notes import print_note
 
 
 @contextmanager
@@ -15,10 +16,9 @@ def resume_hint(output: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         if Path(f"{output}.partial").exists():
-            print(
-                f"galaxy-edge: interrupted; the finished epochs are in {output}.partial; repeat "
-                "the command with --resume to continue",
-                file=sys.stderr,
+            print_note(
+                f"interrupted; the finished epochs are in {output}.partial; repeat the command "
+                "with --resume to continue"
             )
         raise
 
@@ -30,9 +30,8 @@ def rows_hint(output: Path | None, form: str) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         if output is not None and form != "table":
-            print(
-                f"galaxy-edge: interrupted; {output} keeps the finished rows; repeat the command "
-                "with --resume to continue",
-                file=sys.stderr,
+            print_note(
+                f"interrupted; {output} keeps the finished rows; repeat the command with --resume "
+                "to continue"
             )
         raise

@@ -45,6 +45,10 @@ def test_scores_that_are_not_calibrated_are_named(training: dict[str, Any]):
     assert last.startswith("the scores are not calibrated")
 
 
+def test_a_run_without_a_confusion_table_is_exported_all_the_same():
+    assert described({"Valid": {"accuracy": 0.9}}, {"config": {"calibrate": True}}) == ()
+
+
 def test_without_a_recorded_training_it_says_nothing():
     assert described({}, {}) == ()
 
